@@ -1,0 +1,1 @@
+"""Where attempts run: one small interface, one file an adapter."""

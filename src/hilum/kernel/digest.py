@@ -1,0 +1,52 @@
+"""Digests: the identity of content. Everything that Hilum remembers is named by SHA-256 over bytes or over
+canonical JSON (RFC 8785 in spirit: sorted keys, no white space, UTF-8), so equal things have equal names on
+every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+CHUNK = 1 << 20
+
+
+def canonical_json(value: Any) -> bytes:
+    """``value`` as canonical JSON bytes; NaN and infinity are refused with ValueError."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def digest_bytes(data: bytes) -> str:
+    """SHA-256 of bytes, as 64 lower-case hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """SHA-256 over canonical JSON."""
+    return digest_bytes(canonical_json(value))
+
+
+def digest_stream(stream: BinaryIO) -> str:
+    """SHA-256 of what a binary stream still holds."""
+    return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return digest_stream(stream)
+
+
+def digest_set(digests: Iterable[str]) -> str:
+    """The digest over sorted digests: the same for any order of arrival, each counted once."""
+    return digest_bytes("\n".join(sorted(set(digests))).encode())
+
+
+def short_id(prefix: str, *parts: str) -> str:
+    """A deterministic id ``prefix-`` + 16 hex digits over ``parts``, for rows that people type."""
+    return f"{prefix}-{digest_bytes(chr(0).join(parts).encode())[:16]}"

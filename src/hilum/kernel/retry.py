@@ -1,0 +1,18 @@
+"""Exponential backoff with full jitter: many clients that failed together must not return together."""
+
+from __future__ import annotations
+
+import random
+
+
+def backoff_seconds(
+    attempt: int, *, base: float = 10.0, cap: float = 600.0, rng: random.Random | None = None
+) -> float:
+    """Seconds to wait before attempt ``attempt + 1``, ``attempt`` counting from 1.
+
+    Uniform between half and the whole of ``base * 2 ** (attempt - 1)``, never above ``cap``.
+    """
+    if attempt < 1:
+        raise ValueError("attempt counts from 1")
+    ceiling = min(cap, base * 2.0 ** min(attempt - 1, 32))
+    return (rng or random).uniform(ceiling / 2, ceiling)

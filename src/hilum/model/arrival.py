@@ -1,0 +1,93 @@
+"""Arrivals: an object showed up. At least once, in any order, and every one gets exactly one outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """What intake made of an arrival; the four add up to the arrivals."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One version of one object at one address.
+
+    Attributes:
+        uri: where it is (``file:///...``, later ``gs://...``).
+        size: bytes.
+        version: what changes when the bytes may have changed: a generation or etag in a bucket, modification
+            time and inode of a local file.
+        arrived_at: when the source saw it (UTC).
+        source: the source's name, such as ``folder``.
+    """
+
+    uri: str
+    size: int
+    version: str
+    arrived_at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A DICOM SOP instance (PS3.3 A.1): identity, content and place."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    digest: str
+    uri: str
+    size: int
+    transfer_syntax_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An arrival after intake has read it: an instance with its header, or the reason why not.
+
+    Attributes:
+        digest: SHA-256 of the bytes; empty where they could not be read.
+        instance: set when the header could be read.
+        facts: top-level header keywords with plain JSON values, for selectors.
+        row: the header as a row of the warehouse's ``dicom_metadata``.
+        problem: reason code when ``instance`` is None.
+        ignored: the problem is no fault of the object (not DICOM, a DICOMDIR): recorded, not quarantined.
+        detail: one line without patient data on what is wrong.
+    """
+
+    arrival: Arrival
+    digest: str = ""
+    instance: Instance | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    ignored: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An entry of the quarantine."""
+
+    id: str
+    uri: str
+    version: str
+    size: int
+    reason: str
+    detail: str
+    digest: str
+    known_digest: str
+    sop_instance_uid: str
+    quarantined_at: datetime
+    released_at: datetime | None = None
+    decision: str = ""

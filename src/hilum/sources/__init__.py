@@ -1,0 +1,1 @@
+"""Where arrivals come from: one small interface, one file an adapter."""

@@ -1,0 +1,78 @@
+"""The storage port. Everything above writes content under names that are decided by what it is, and commits by
+creating one small object if it is absent. That one guarantee, held by every adapter and raced for in the
+behavioural suite, is what makes duplicates, retries and crashes harmless; nothing here needs conditional
+deletes, renames or listings that are consistent.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hilum.errors import TerminalError, TransientError
+
+
+class StorageFull(TransientError):
+    """No space left; a retry may find some."""
+
+    reason = "storage-full"
+
+
+class ObjectMissing(TerminalError):
+    """No object has that name."""
+
+    reason = "object-missing"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStat:
+    """An object's name and size in bytes."""
+
+    name: str
+    size: int
+
+
+class Storage(ABC):
+    """Objects under slash-separated names. Names hold no patient data and never ``..``."""
+
+    @property
+    @abstractmethod
+    def uri(self) -> str:
+        """What :func:`hilum.storage.open_storage` makes this same storage of again."""
+
+    @abstractmethod
+    def create(self, name: str, data: bytes) -> bool:
+        """Create an object if there is none: True for exactly one of any number of racing callers.
+
+        When it returns, the object is durable and complete; nobody ever sees a part of it.
+        """
+
+    @abstractmethod
+    def put_file(self, name: str, path: Path) -> None:
+        """Store a file's content under a name that nobody else writes; ``path`` may be consumed (moved)."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """An object's bytes; ObjectMissing if there is none."""
+
+    @abstractmethod
+    def fetch(self, name: str, destination: Path) -> None:
+        """Make ``destination`` a file with the object's content (a link where that is cheap)."""
+
+    @abstractmethod
+    def stat(self, name: str) -> ObjectStat | None:
+        """The object's size, or None if there is none."""
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[ObjectStat]:
+        """Every object whose name begins with ``prefix``, in the order of names."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Remove an object; absent is fine."""
+
+    def local_path(self, name: str) -> Path | None:
+        """The object as a file on this machine where it is one already, else None."""
+        return None

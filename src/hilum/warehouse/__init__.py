@@ -1,0 +1,1 @@
+"""The analytical record: one small interface, one file an adapter."""
