@@ -33,7 +33,10 @@ def digest_json(value: Any) -> str:
 
 def digest_stream(stream: BinaryIO) -> str:
     """SHA-256 of what a binary stream still holds."""
-    return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while chunk := stream.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def digest_file(path: Path) -> str:

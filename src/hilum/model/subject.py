@@ -28,7 +28,6 @@ class Subject:
         facts: header keywords of a representative instance (that with the smallest digest, so that the order
             of arrival does not matter), for selectors; with ``NumberOfInstances`` counted by Hilum.
         instances: how many distinct instances it has now.
-        expected: how many its headers say there are, where they say so.
         first_arrival, last_arrival: of its instances (UTC).
         changes: counts the changes of its content; settling is refused if it moved meanwhile.
         revision: digest of the newest settled revision; empty before the first.
@@ -42,7 +41,6 @@ class Subject:
     study_uid: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     instances: int = 0
-    expected: int | None = None
     first_arrival: datetime | None = None
     last_arrival: datetime | None = None
     changes: int = 0

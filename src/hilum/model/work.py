@@ -67,6 +67,7 @@ class StepPlan:
         parameters: complete parameters, defaults filled in, plain JSON.
         needs: names of steps whose outputs it sees.
         condition: CEL over ``<step>.<measurement>``; empty means always.
+        after: steps that the condition reads: they come before, but are no input.
         light: may share an attempt with its neighbours.
         timeout: seconds. memory: bytes. cpu: cores.
     """
@@ -77,6 +78,7 @@ class StepPlan:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     condition: str = ""
+    after: tuple[str, ...] = ()
     light: bool = True
     timeout: float = 600.0
     memory: int = 4 << 30

@@ -168,6 +168,7 @@ class Reading:
     value: float | int | str | bool
     region: str = ""
     instances: tuple[str, ...] = ()
+    unit: str = ""
 
 
 @dataclass(slots=True)

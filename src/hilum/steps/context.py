@@ -86,13 +86,20 @@ class Context:
         self.report(min(max(fraction, 0.0), 1.0), message)
 
     def measure(
-        self, name: str, value: float | int | str | bool, *, region: str = "", instances: Sequence[str] = ()
+        self,
+        name: str,
+        value: float | int | str | bool,
+        *,
+        region: str = "",
+        instances: Sequence[str] = (),
+        unit: str = "",
     ) -> None:
         """Report a declared measurement.
 
         Args:
             name: as declared. value: of the declared kind; numpy scalars are converted; NaN is refused.
             region: what part it is about. instances: SOP Instance UIDs it came from, default all.
+            unit: UCUM code where only the images tell it, as for modality values; default the declared one.
         """
         declared = {measure.name: measure for measure in self.step.measurements}.get(name)
         if declared is None:
@@ -108,7 +115,7 @@ class Context:
                 f"measurement {name!r} of step {self.step.name} must be a finite {declared.kind}",
                 reason="bad-measurement",
             )
-        self.readings.append(Reading(name, plain, region, tuple(instances)))
+        self.readings.append(Reading(name, plain, region, tuple(instances), unit))
 
     @property
     def series(self) -> ImageSeries:

@@ -1,0 +1,1 @@
+"""Hilum: DICOM in; checked, analysed and queryable results out, each with its history."""

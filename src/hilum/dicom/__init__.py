@@ -1,0 +1,1 @@
+"""DICOM itself: headers, character sets, pixels, geometry and de-identification. Knows no step and no engine."""

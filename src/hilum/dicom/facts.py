@@ -1,0 +1,67 @@
+"""Facts: the part of a header that selectors ask about, as plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from hilum.dicom.columns import is_binary
+from hilum.dicom.conversion import to_float, to_integer, to_text
+from hilum.dicom.elements import DataElement
+from hilum.dicom.standard.keywords import Element, elements
+
+LONGEST = 256
+"""Characters; a longer value is no fact. In a list a number counts eight."""
+
+_NUMBERS: dict[str, Callable[[Any], float]] = {
+    **dict.fromkeys(("DS", "FL", "FD"), to_float),
+    **dict.fromkeys(("IS", "SL", "SS", "UL", "US", "SV", "UV", "AT", "US or SS"), to_integer),
+}
+
+
+def facts_of(header: Iterable[DataElement]) -> dict[str, Any]:
+    """Keyword -> value for the standard attributes of the top level, in tag order.
+
+    An attribute whose multiplicity is 1 in the dictionary is a scalar, any other a list, whatever this header
+    holds. DS, FL and FD are floats; IS, AT and the integer VRs are ints; everything else is text as the
+    header has it, dates and person names too. Left out are empty values, values of other types than the
+    dictionary's, sequences, binary VRs, repeating groups and values longer than :data:`LONGEST`.
+    """
+    facts = {}
+    for element in header:
+        entry = _plans().get(element.tag)
+        if entry is None or not element.values or element.vr == "SQ":
+            continue
+        keyword, single, convert = entry
+        value = _fact(element.values, single, convert)
+        if value is not None:
+            facts[keyword] = value
+    return facts
+
+
+def _fact(values: list[Any], single: bool, convert: Callable[[Any], Any]) -> Any:
+    if single and len(values) > 1:
+        if convert is not to_text:
+            return None
+        values = ["\\".join(map(to_text, values))]
+    if sum(len(value) if isinstance(value, str) else 8 for value in values) > LONGEST:
+        return None
+    try:
+        return convert(values[0]) if single else [convert(value) for value in values]
+    except ValueError:
+        return None
+
+
+@cache
+def _plans() -> dict[int, tuple[str, bool, Callable[[Any], Any]]]:
+    return {tag: _plan(element) for tag, element in elements().items() if is_fact(element)}
+
+
+def _plan(element: Element) -> tuple[str, bool, Callable[[Any], Any]]:
+    return element.keyword, element.single, _NUMBERS.get(element.vr, to_text)
+
+
+def is_fact(element: Element) -> bool:
+    """Whether an attribute can be a fact at all."""
+    return element.vr != "SQ" and not is_binary(element) and not element.repeating

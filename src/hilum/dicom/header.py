@@ -1,0 +1,122 @@
+"""Reading an instance's header: its identity, facts for selectors, and its row for the warehouse.
+
+Every object gives a header or one reason why not; no bytes whatsoever give any other error. Intake hashes an object
+as well, so the stream can be handed in and used again after.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from hilum.dicom.elements import DataElement, decode
+from hilum.dicom.facts import facts_of
+from hilum.dicom.quiet import quiet_pydicom
+from hilum.dicom.reader import corrupt, parse
+from hilum.dicom.rows import row_of
+from hilum.dicom.uid import is_valid_uid
+from hilum.errors import HilumError, UnreadableError
+
+SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """An instance's header.
+
+    Attributes:
+        transfer_syntax_uid: as the file meta information tells it, else as it was found out.
+        facts: see :func:`hilum.dicom.facts.facts_of`.
+        row: see :func:`hilum.dicom.rows.row_of`.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax_uid: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, Any] = field(default_factory=dict)
+
+
+def open_object(path: Path) -> BinaryIO:
+    """Open a file for :func:`read_header`; a FIFO or a device is refused before it could block.
+
+    Raises:
+        UnreadableError: ``not-regular``, or ``unreadable`` where the system refuses or the file is gone.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableError("not a regular file", reason="not-regular")
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        raise _refused(error) from None
+
+
+def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
+    """Read a header up to the pixel data.
+
+    Args:
+        stream: the object, opened by the caller and left open, at any position; ``path`` is not touched then.
+
+    Raises:
+        IgnoredError: ``not-dicom``, ``dicomdir``.
+        UnreadableError: ``empty``, ``truncated``, ``missing-uid``, ``invalid-uid``, ``corrupt-header``,
+            ``not-regular``, ``unreadable``.
+    """
+    if stream is None:
+        with open_object(path) as opened:
+            return read_header(path, opened)
+    try:
+        with quiet_pydicom():
+            return _read(stream)
+    except HilumError:
+        raise
+    except OSError as error:
+        raise (corrupt() if error.errno is None else _refused(error)) from None
+    except Exception:  # pydicom has no error of its own for bytes that it cannot take
+        raise corrupt() from None
+
+
+def _read(stream: BinaryIO) -> Header:
+    parsed = parse(stream)
+    elements = decode(parsed.meta) + decode(parsed.dataset)
+    uids = {tag: _uid(tag, elements) for tag in (SOP_INSTANCE, SOP_CLASS, SERIES, STUDY)}
+    if not is_valid_uid(parsed.transfer_syntax_uid):
+        raise _invalid()
+    return Header(
+        sop_instance_uid=uids[SOP_INSTANCE],
+        sop_class_uid=uids[SOP_CLASS],
+        series_instance_uid=uids[SERIES],
+        study_instance_uid=uids[STUDY],
+        transfer_syntax_uid=parsed.transfer_syntax_uid,
+        facts=facts_of(elements),
+        row=row_of(elements),
+    )
+
+
+def _uid(tag: int, elements: Sequence[DataElement]) -> str:
+    values = next((element.values for element in elements if element.tag == tag), [])
+    if not values:
+        raise UnreadableError("the object lacks a UID that identifies it", reason="missing-uid")
+    if len(values) > 1 or not is_valid_uid(str(values[0])):
+        raise _invalid()
+    return str(values[0])
+
+
+def _invalid() -> UnreadableError:
+    return UnreadableError(
+        "a UID of the object is not well-formed",
+        reason="invalid-uid",
+        hint="PS3.5 9.1 says what a UID may be",
+    )
+
+
+def _refused(error: Exception) -> UnreadableError:
+    cause = error.strerror if isinstance(error, OSError) and error.strerror else "it cannot be opened"
+    return UnreadableError(
+        f"the object cannot be read: {cause.lower()}", reason="unreadable", hint="check its permissions"
+    )

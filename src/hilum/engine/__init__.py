@@ -1,0 +1,1 @@
+"""What drives data downhill: intake, settle, plan, dispatch, record. Knows interfaces only, no adapter."""

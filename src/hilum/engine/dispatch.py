@@ -1,0 +1,176 @@
+"""Dispatch: ready segments to the executor, reports back to the ledger. One thread, no sleeping loops.
+
+The ledger holds the claims, storage holds the results. So a report that is lost, or comes from an attempt that
+somebody else has taken over meanwhile, costs a look-up and changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from datetime import datetime
+
+from hilum.engine.judge import judge, memory_of
+from hilum.engine.observe import Observer
+from hilum.engine.results import result_rows
+from hilum.executors.interface import Executor, Progress
+from hilum.executors.outputs import find_manifest
+from hilum.kernel.clock import Clock
+from hilum.kernel.logging import get_logger
+from hilum.ledger.interface import Claim, Finished, Ledger
+from hilum.model.work import AttemptReport, AttemptSpec, TaskState
+from hilum.storage import Storage
+
+LEASE = 60.0
+"""Seconds for which a claim holds without a heartbeat."""
+
+log = get_logger(__name__)
+
+
+class Dispatcher:
+    """Keeps an executor busy with what the ledger has ready.
+
+    Args:
+        owner: this engine, ``<machine>/<pid>/<start>``.
+        limits: most attempts at once, by pipeline; absent ones have no limit.
+        memory_cap: bytes that no attempt may exceed.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        executor: Executor,
+        storage: Storage,
+        clock: Clock,
+        owner: str,
+        *,
+        limits: Mapping[str, int] | None = None,
+        memory_cap: int,
+        rng: random.Random | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._storage = storage
+        self._clock = clock
+        self._owner = owner
+        self._limits = dict(limits or {})
+        self._memory_cap = memory_cap
+        self._rng = rng or random.Random()
+        self._observer = observer or Observer()
+        self._claims: dict[str, Claim] = {}
+        self._next_heartbeat = 0.0
+        self.draining = False
+
+    @property
+    def busy(self) -> int:
+        """Attempts at work now."""
+        return len(self._claims)
+
+    def tick(self, timeout: float) -> bool:
+        """Hand out what is ready, wait up to ``timeout`` seconds for something to end, record it.
+
+        Returns:
+            Whether anything was handed out or ended.
+        """
+        self._beat()
+        started = 0 if self.draining else self._hand_out()
+        reports: list[AttemptReport] = []
+        for event in self._executor.watch(timeout if self._claims or not started else 0.0):
+            if isinstance(event, Progress):
+                self._observer.progress(event)
+            elif event.attempt_id in self._claims:
+                reports.append(event)
+        if reports:
+            self._record(reports)
+        return bool(started or reports)
+
+    def _hand_out(self) -> int:
+        free = self._executor.capacity()
+        if free <= 0:
+            return 0
+        claims = self._ledger.claim(self._owner, free, self._clock.now(), LEASE, self._limits)
+        for claim in claims:
+            self._claims[claim.attempt_id] = claim
+            self._executor.submit(self._spec(claim))
+            self._observer.started(claim)
+        return len(claims)
+
+    def _spec(self, claim: Claim) -> AttemptSpec:
+        wanted = set(claim.steps)
+        steps = tuple(step for step in claim.plan.steps if step.name in wanted)
+        done: dict[str, str | None] = {}
+        for name, state in claim.states.items():
+            if state is TaskState.SUCCEEDED:
+                done[name] = claim.keys[name]
+            elif state is TaskState.SKIPPED:
+                done[name] = None
+        return AttemptSpec(
+            id=claim.attempt_id,
+            store=self._storage.uri,
+            revision=claim.run.revision,
+            scope=claim.run.scope,
+            subject_id=claim.run.subject_id,
+            steps=steps,
+            done=done,
+            memory=min(self._memory_cap, max(memory_of(step, claim.memory) for step in steps)),
+            timeout=sum(step.timeout for step in steps),
+            cpu=max(step.cpu for step in steps),
+            labels={"run": claim.run.id, "subject": claim.run.subject_id, "pipeline": claim.run.pipeline},
+        )
+
+    def _record(self, reports: list[AttemptReport]) -> None:
+        now = self._clock.now()
+        finished = [self._judge(report, now) for report in reports]
+        kept = self._ledger.finish(self._owner, finished, now)
+        for item, ours in zip(finished, kept, strict=True):
+            if not ours:
+                log.warning("attempt was taken over", attempt=item.report.attempt_id)
+                continue
+            self._tell(item)
+            self._observer.finished(item)
+
+    def _judge(self, report: AttemptReport, now: datetime) -> Finished:
+        claim = self._claims.pop(report.attempt_id)
+        rows: dict[str, list[dict[str, object]]] = {}
+        for result in report.results:
+            if result.state is not TaskState.SUCCEEDED:
+                continue
+            manifest = find_manifest(self._storage, result.task_key)
+            if manifest is not None:
+                for table, items in result_rows(manifest, claim.run, now).items():
+                    rows.setdefault(table, []).extend(items)
+        return judge(claim, report, now, self._rng, memory_cap=self._memory_cap, rows=rows)
+
+    def _tell(self, item: Finished) -> None:
+        run = item.claim.run
+        about = log.bind(run=run.id, attempt=item.report.attempt_id, pipeline=run.pipeline)
+        for change in item.changes:
+            if change.state is TaskState.DEAD:
+                about.error("task is dead", step=change.step, reason=change.reason)
+            elif change.failed:
+                about.warning("task will be tried again", step=change.step, reason=change.reason)
+
+    def _beat(self) -> None:
+        """Extend our leases, stop what was superseded, free what others lost; thrice a lease is often enough."""
+        if self._clock.monotonic() < self._next_heartbeat:
+            return
+        self._next_heartbeat = self._clock.monotonic() + LEASE / 3
+        stale = set(self._ledger.heartbeat(self._owner, self._clock.now(), LEASE))
+        for attempt_id, claim in self._claims.items():
+            if claim.segment_id in stale:
+                self._executor.cancel(attempt_id)
+        lost = self._ledger.reclaim(self._clock.now(), gone=self._dead_neighbours())
+        if lost:
+            log.warning("attempts were lost and are tried again", count=lost)
+
+    def _dead_neighbours(self) -> list[str]:
+        """Owners on this machine whose process is gone: their leases need not run out first."""
+        machine = self._owner.partition("/")[0]
+        gone = []
+        for owner in self._ledger.owners():
+            host, pid, _start = (*owner.split("/"), "", "")[:3]
+            if host == machine and owner != self._owner and not os.path.exists(f"/proc/{pid}"):
+                gone.append(owner)
+        return gone

@@ -1,0 +1,183 @@
+"""The engine: intake, settle, plan, dispatch and record, one after another in one thread, for one home.
+
+``process`` goes on until what it was given is done; ``serve`` goes on until it is told to stop. Both live from the
+ledger alone: killed anywhere, the next engine goes on from the last commit.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hilum.engine.dispatch import Dispatcher
+from hilum.engine.intake import Intake, IntakeReport
+from hilum.engine.observe import Observer
+from hilum.engine.planner import Planner
+from hilum.engine.recorder import Recorder
+from hilum.engine.settle import Settler, follow_moves
+from hilum.executors.interface import Executor
+from hilum.kernel.clock import Clock
+from hilum.kernel.logging import get_logger
+from hilum.ledger.interface import Ledger, RunInfo
+from hilum.pipeline.compiled import CompiledPipeline
+from hilum.sources.interface import Source
+from hilum.storage import Storage
+from hilum.warehouse.interface import Warehouse
+
+RECORD_EVERY = 2.0
+SETTLE_EVERY = 1.0
+
+log = get_logger(__name__)
+
+
+@dataclass
+class RunReport:
+    """What ``process`` did.
+
+    Attributes:
+        intake: counts of arrivals by outcome.
+        runs: the current runs of the subjects that were looked at, newest state.
+        started: ids of the runs that had something to do.
+    """
+
+    intake: Mapping[str, int] = field(default_factory=dict)
+    runs: Sequence[RunInfo] = ()
+    started: Sequence[str] = ()
+    subjects: frozenset[str] = frozenset()
+    interrupted: bool = False
+
+
+class Engine:
+    """Drives data downhill in one home.
+
+    Args:
+        results: folder of links for people, or None.
+        owner: names this engine in leases, ``<machine>/<pid>/<start>``.
+        memory_cap: bytes that no attempt may exceed.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        warehouse: Warehouse,
+        storage: Storage,
+        executor: Executor,
+        pipelines: Sequence[CompiledPipeline],
+        clock: Clock,
+        owner: str,
+        memory_cap: int,
+        results: Path | None = None,
+        rng: random.Random | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._storage = storage
+        self._executor = executor
+        self._clock = clock
+        self._observer = observer or Observer()
+        self.planner = Planner(ledger, clock, pipelines)
+        self.intake = Intake(ledger, clock, self._observer)
+        self.settler = Settler(ledger, storage, clock, self.planner.patience)
+        self.recorder = Recorder(ledger, warehouse, storage, clock, owner, results, self._observer)
+        self.dispatcher = Dispatcher(
+            ledger,
+            executor,
+            storage,
+            clock,
+            owner,
+            limits={each.name: each.plan.max_running for each in pipelines if each.plan.max_running},
+            memory_cap=memory_cap,
+            rng=rng,
+            observer=self._observer,
+        )
+        self._recorded = self._settled = float("-inf")
+
+    def process(
+        self, source: Source, *, verify: bool = False, stop: Callable[[], bool] = lambda: False
+    ) -> RunReport:
+        """Take in what a source has now, call it complete, and do everything that follows from it."""
+        taken = self.take_in(source, verify=verify)
+        self._ledger.close_subjects(taken.subjects)
+        self.settler.settle()
+        self.planner.plan()
+        started = self.planner.plan(taken.subjects)
+        self.work(taken.subjects, stop=stop)
+        runs = [run for run, _plan in self._ledger.current_runs(taken.subjects).values()]
+        return RunReport(taken.counts, runs, started, frozenset(taken.subjects), stop())
+
+    def take_in(self, source: Source, *, verify: bool = False) -> IntakeReport:
+        """Take in what a source has now; nothing runs yet."""
+        report = self.intake.take(source, verify=verify)
+        self.adopt_moves(report)
+        log.bind(**_told(report)).info("took in")
+        return report
+
+    def adopt_moves(self, report: IntakeReport) -> None:
+        """Let coming attempts find instances that lie elsewhere now."""
+        if report.moved:
+            follow_moves(self._ledger, self._storage, report.moved)
+            report.moved.clear()
+
+    def work(
+        self, subjects: Iterable[str] | None = None, *, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Run what is ready until all runs (of these subjects) have ended, or ``stop``; then record everything."""
+        wanted = None if subjects is None else sorted(set(subjects))
+        waiting = self._ledger.unfinished(wanted)
+        self._announce(wanted)
+        while waiting and not stop():
+            if self.dispatcher.tick(self._patience()):
+                waiting = self._ledger.unfinished(wanted)
+            self.record_sometimes()
+        self.drain()
+
+    def drain(self) -> None:
+        """Let what is at work end, hand nothing new out, record everything."""
+        self.dispatcher.draining = True
+        while self.dispatcher.busy:
+            self.dispatcher.tick(0.5)
+        self.dispatcher.draining = False
+        self.recorder.record()
+        self.recorder.finish()
+
+    def advance(self, timeout: float) -> bool:
+        """One turn of a serving engine: settle, plan, dispatch, record; True if something happened."""
+        happened = False
+        if self._clock.monotonic() - self._settled >= SETTLE_EVERY:
+            self._settled = self._clock.monotonic()
+            happened = bool(self.settler.settle()) | bool(self.planner.plan())
+        happened |= self.dispatcher.tick(0.0 if happened else timeout)
+        self.record_sometimes()
+        return happened
+
+    def record_sometimes(self) -> None:
+        """Feed the warehouse now and then, while other things go on."""
+        if self._clock.monotonic() - self._recorded >= RECORD_EVERY:
+            self.recorder.record()
+            self._recorded = self._clock.monotonic()
+
+    def close(self) -> None:
+        """Stop what still runs; its claims are freed by whoever comes next."""
+        self._executor.close()
+
+    def _patience(self) -> float:
+        """Seconds until something may be ready: the next retry, at most half a second."""
+        ready = self._ledger.next_ready() if not self.dispatcher.busy else None
+        if ready is None:
+            return 0.5
+        return min(0.5, max(0.0, (ready - self._clock.now()).total_seconds()))
+
+    def _announce(self, subjects: Sequence[str] | None) -> None:
+        if subjects is not None:
+            current = self._ledger.current_runs(subjects).values()
+            open_runs = [plan for run, plan in current if run.finished_at is None]
+            self._observer.planned(len(open_runs), sum(len(plan.steps) for plan in open_runs))
+
+
+def _told(report: IntakeReport) -> dict[str, int]:
+    """Counts under the names that logs may carry."""
+    names = {"duplicate": "duplicates"}
+    return {names.get(name, name): number for name, number in report.counts.items() if name != "unchanged"}

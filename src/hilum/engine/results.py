@@ -1,0 +1,205 @@
+"""Results for people and for the warehouse: rows of what a task gave, and the tree of links under ``results/``.
+
+The tree holds no patient data: a study and a series are named by digests of their UIDs, with the modality if it
+is one of the standard's (PS3.3 C.7.3.1.1.1) and the series number. Whoever wants names asks ``hilum export``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hilum.kernel.digest import short_id
+from hilum.ledger.interface import RunInfo
+from hilum.model.subject import Scope
+from hilum.model.work import Manifest
+from hilum.storage import Storage
+
+MODALITIES = frozenset(
+    [
+        "AR",
+        "AU",
+        "BDUS",
+        "BI",
+        "BMD",
+        "CR",
+        "CT",
+        "DG",
+        "DX",
+        "ECG",
+        "EPS",
+        "ES",
+        "GM",
+        "HC",
+        "HD",
+        "IO",
+        "IVOCT",
+        "IVUS",
+        "KER",
+        "LEN",
+        "LS",
+        "MG",
+        "MR",
+        "NM",
+        "OAM",
+        "OCT",
+        "OP",
+        "OPM",
+        "OPT",
+        "OPTENF",
+        "OPV",
+        "OT",
+        "PT",
+        "PX",
+        "REG",
+        "RF",
+        "RTIMAGE",
+        "SC",
+        "SEG",
+        "SM",
+        "SMR",
+        "SR",
+        "TG",
+        "US",
+        "VA",
+        "XA",
+        "XC",
+    ]
+)
+
+
+def result_rows(manifest: Manifest, run: RunInfo, now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """What the warehouse is to know of a committed task; row ids follow from content, so twice is harmless."""
+    key = manifest.task_key
+    about = {
+        "subject_id": run.subject_id,
+        "revision": run.revision,
+        "StudyInstanceUID": run.study_uid,
+        "SeriesInstanceUID": run.subject_uid if run.scope is Scope.SERIES else None,
+    }
+    recorded = {"_recorded_at": now.isoformat()}
+    artifacts = [
+        {
+            "_row_id": artifact.id,
+            **recorded,
+            "artifact_id": artifact.id,
+            "task_key": key,
+            "step": manifest.step,
+            "name": artifact.name,
+            "path": artifact.path,
+            "digest": artifact.digest,
+            "size": artifact.size,
+            "media_type": artifact.media_type,
+            "object": artifact.object,
+            **about,
+            "created_at": manifest.finished_at,
+        }
+        for artifact in manifest.artifacts
+    ]
+    measurements = [
+        {
+            "_row_id": found.id,
+            **recorded,
+            "measurement_id": found.id,
+            "task_key": key,
+            "step": manifest.step,
+            "name": found.name,
+            "value": float(found.value) if isinstance(found.value, (int, float)) else None,
+            "text": found.value if isinstance(found.value, str) else None,
+            "concept_code": found.concept_code,
+            "concept_scheme": found.concept_scheme,
+            "concept_meaning": found.concept_meaning,
+            "unit": found.unit,
+            "region": found.region,
+            "instances": list(found.instances),
+            **about,
+            "measured_at": manifest.finished_at,
+        }
+        for found in manifest.measurements
+    ]
+    result = {
+        "_row_id": key,
+        **recorded,
+        "task_key": key,
+        "step": manifest.step,
+        "code": json.dumps(dict(manifest.code), sort_keys=True),
+        "parameters": json.dumps(dict(manifest.parameters), sort_keys=True),
+        "revision": manifest.revision,
+        "attempt": manifest.attempt,
+        "machine": manifest.machine,
+        "started_at": manifest.started_at,
+        "finished_at": manifest.finished_at,
+    }
+    edges = list(_edges(manifest))
+    lineage = [
+        {
+            "_row_id": short_id("l", key, direction, kind, name),
+            **recorded,
+            "task_key": key,
+            "direction": direction,
+            "kind": kind,
+            "id": name,
+            "digest": digest,
+            "name": label,
+        }
+        for direction, kind, name, digest, label in edges
+    ]
+    return {
+        "artifacts": artifacts,
+        "measurements": measurements,
+        "task_results": [result],
+        "lineage": lineage,
+    }
+
+
+def _edges(manifest: Manifest) -> Iterable[tuple[str, str, str, str, str]]:
+    """(direction, kind, id, digest, name) of everything that went into a task and came out of it."""
+    yield "input", "revision", manifest.revision, manifest.revision, ""
+    for step, key in manifest.needs.items():
+        yield "input", "task", key, key, step
+    for artifact in manifest.artifacts:
+        yield "output", "artifact", artifact.id, artifact.digest, artifact.name
+    for found in manifest.measurements:
+        yield "output", "measurement", found.id, "", found.name
+
+
+def series_folder(run: RunInfo, facts: Mapping[str, Any]) -> Path:
+    """Where a run's results are linked, relative to ``results/``."""
+    study = short_id("study", run.study_uid)[:14]
+    if run.scope is Scope.STUDY:
+        return Path(study) / "study" / run.pipeline
+    modality = str(facts.get("Modality", ""))
+    number = facts.get("SeriesNumber")
+    words = [modality if modality in MODALITIES else "XX"]
+    words += [str(number)] if isinstance(number, int) else []
+    return Path(study) / "-".join([*words, short_id("s", run.subject_uid)[2:10]]) / run.pipeline
+
+
+def link_results(root: Path, storage: Storage, folder: Path, step: str, manifest: Manifest) -> None:
+    """Link a step's artifacts where people look; replaces what an older run had linked there."""
+    target = root / folder / step
+    target.mkdir(parents=True, exist_ok=True)
+    wanted = {artifact.path: storage.local_path(artifact.object) for artifact in manifest.artifacts}
+    for old in target.rglob("*"):
+        if old.is_symlink() and old.relative_to(target).as_posix() not in wanted:
+            old.unlink(missing_ok=True)
+    for path, source in wanted.items():
+        if source is not None:
+            _link(target / path, source)
+
+
+def _link(link: Path, source: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    relative = os.path.relpath(source, link.parent)
+    if link.is_symlink() and os.readlink(link) == relative:
+        return
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    temporary.symlink_to(relative)
+    temporary.replace(link)

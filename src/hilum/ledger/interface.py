@@ -1,0 +1,317 @@
+"""The ledger port: the transactional truth of a home. Each method is one transaction, and may be killed at any
+point with nothing half done. What the warehouse is to learn of a change is written to the outbox in the same
+transaction, so the two can never disagree for good.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from hilum.errors import TerminalError, TransientError
+from hilum.model.arrival import Outcome, Quarantined, Received
+from hilum.model.subject import Member, Revision, Scope, Subject
+from hilum.model.work import AttemptReport, RunPlan, RunState, TaskState
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+class LedgerDamaged(TerminalError):
+    """The database cannot be trusted; nothing is done before somebody looks."""
+
+    reason = "ledger-damaged"
+
+
+class LedgerBusy(TransientError):
+    """Somebody else holds it for too long."""
+
+    reason = "ledger-busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of an address: its newest version, and the subjects its instance belongs to."""
+
+    version: str
+    size: int
+    digest: str
+    outcome: Outcome
+    subjects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to create: a plan on a subject's revision."""
+
+    plan: RunPlan
+    subject_id: str
+    revision: str
+    priority: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run as listings show it. ``current``: no newer run of its pipeline on its subject took its place."""
+
+    id: str
+    pipeline: str
+    spec: str
+    scope: Scope
+    subject_id: str
+    subject_uid: str
+    study_uid: str
+    revision: str
+    state: RunState
+    current: bool
+    supersedes: str
+    created_at: datetime
+    finished_at: datetime | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A task as listings show it."""
+
+    run_id: str
+    step: str
+    state: TaskState
+    task_key: str
+    reason: str
+    detail: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A segment that an engine may now attempt; nobody else has it while the lease lasts.
+
+    Attributes:
+        segment_id: ``<run id>.<index>``. number: of the attempt, from 1.
+        states: of all the run's tasks. keys: task keys of those that succeeded.
+        failures: counted failures by unfinished step.
+        memory: bytes to give instead of the plan's, by step that ran out of it before.
+    """
+
+    segment_id: str
+    number: int
+    run: RunInfo
+    plan: RunPlan
+    index: int
+    states: Mapping[str, TaskState]
+    keys: Mapping[str, str]
+    failures: Mapping[str, int] = field(default_factory=dict)
+    memory: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def attempt_id(self) -> str:
+        return f"{self.segment_id}.{self.number}"
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The segment's unfinished steps, in order."""
+        return tuple(name for name in self.plan.segments[self.index] if not self.states[name].final)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange:
+    """What becomes of one task after an attempt."""
+
+    step: str
+    state: TaskState
+    task_key: str = ""
+    reused: bool = False
+    reason: str = ""
+    detail: str = ""
+    failed: bool = False
+    memory: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An attempt's end, as the engine judged it.
+
+    Attributes:
+        not_before: when unfinished tasks may be tried again.
+        rows: what else the warehouse is to learn (artifacts, measurements, lineage), by table.
+    """
+
+    claim: Claim
+    report: AttemptReport
+    changes: tuple[TaskChange, ...]
+    not_before: datetime
+    rows: Rows = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxBatch:
+    """Rows for the warehouse under a number that stays theirs until they are done."""
+
+    number: int
+    rows: Mapping[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The state of a home in counts."""
+
+    arrivals: Mapping[str, int]
+    subjects: Mapping[str, int]
+    open_subjects: int
+    runs: Mapping[str, Mapping[str, int]]
+    tasks: Mapping[str, int]
+    superseded: int
+    late: int
+    quarantine: Mapping[str, int]
+    outbox: int
+    oldest_open: datetime | None
+    failures: tuple[TaskInfo, ...]
+
+
+class Ledger(ABC):
+    """What the engine remembers. Times are aware datetimes in UTC, always handed in."""
+
+    # --- intake
+
+    @abstractmethod
+    def known(self, uris: Sequence[str]) -> dict[str, Known]:
+        """The newest recorded version at each of these addresses."""
+
+    @abstractmethod
+    def record_arrivals(self, received: Sequence[Received], now: datetime) -> list[Outcome]:
+        """Decide and record what becomes of arrivals. A redelivery (same address and version) changes nothing."""
+
+    @abstractmethod
+    def locations(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
+        """Where these instances are, by UID."""
+
+    @abstractmethod
+    def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
+        """The same bytes are now at another address; the old one is gone."""
+
+    @abstractmethod
+    def quarantine(self, *, released: bool = False) -> list[Quarantined]:
+        """Entries that wait for somebody; with ``released`` also the settled ones."""
+
+    @abstractmethod
+    def release(self, entry_id: str, keep: str, now: datetime) -> Quarantined:
+        """Settle an entry. A conflict needs ``keep`` ``old`` or ``new``; any other is forgotten, so that the next
+        look at its address reads it afresh."""
+
+    # --- settle
+
+    @abstractmethod
+    def open_subjects(self, after: str = "", limit: int = 1000) -> list[Subject]:
+        """Subjects with something new since their last revision, in pages by id."""
+
+    @abstractmethod
+    def close_subjects(self, ids: Iterable[str]) -> None:
+        """Somebody says that these are complete."""
+
+    @abstractmethod
+    def members(self, subject: Subject) -> list[Member]:
+        """A subject's instances, by digest."""
+
+    @abstractmethod
+    def settle(self, subject: Subject, revision: Revision, members: Sequence[Member]) -> bool:
+        """Pin a revision; False if the subject changed since it was read."""
+
+    # --- plan
+
+    @abstractmethod
+    def subjects(self, ids: Iterable[str] | None = None, *, unplanned: bool = False) -> list[Subject]:
+        """Settled subjects: these, or all; with ``unplanned`` only those whose revision nobody planned yet."""
+
+    @abstractmethod
+    def current_runs(self, subject_ids: Iterable[str]) -> dict[tuple[str, str], tuple[RunInfo, RunPlan]]:
+        """The current run and its plan by (pipeline, subject id)."""
+
+    @abstractmethod
+    def create_runs(
+        self, runs: Sequence[NewRun], planned: Sequence[tuple[str, str]], now: datetime
+    ) -> list[str]:
+        """Create runs (known ones become current again), mark (subject id, revision) as planned; returns the ids
+        of those that now have something to do. Older runs of the same pipeline and subject are superseded."""
+
+    # --- dispatch
+
+    @abstractmethod
+    def claim(
+        self, owner: str, limit: int, now: datetime, lease: float, running: Mapping[str, int] | None = None
+    ) -> list[Claim]:
+        """Up to ``limit`` ready segments, by priority and fairly over pipelines, leased for ``lease`` seconds."""
+
+    @abstractmethod
+    def heartbeat(self, owner: str, now: datetime, lease: float) -> list[str]:
+        """Extend an owner's leases; returns its segments whose runs were superseded: stop those."""
+
+    @abstractmethod
+    def finish(self, owner: str, finished: Sequence[Finished], now: datetime) -> list[bool]:
+        """Record attempts' ends; False for one whose claim is no longer the owner's."""
+
+    @abstractmethod
+    def reclaim(self, now: datetime, gone: Iterable[str] = ()) -> int:
+        """Free segments whose lease ran out or whose owner is ``gone``: the attempts are lost, not counted."""
+
+    @abstractmethod
+    def owners(self) -> list[str]:
+        """Who holds leases now."""
+
+    @abstractmethod
+    def next_ready(self) -> datetime | None:
+        """When the next waiting retry may start; None if none waits."""
+
+    @abstractmethod
+    def unfinished(self, subject_ids: Iterable[str] | None = None) -> int:
+        """How many runs have not ended (of these subjects)."""
+
+    @abstractmethod
+    def retry(self, run_ids: Iterable[str] | None, now: datetime) -> list[str]:
+        """Bring dead tasks back (of these runs, or of all current failed ones); returns the runs."""
+
+    # --- record
+
+    @abstractmethod
+    def take_outbox(self, limit: int = 200) -> OutboxBatch | None:
+        """The oldest entries as a numbered batch; the same again until it is done."""
+
+    @abstractmethod
+    def outbox_done(self, number: int) -> None:
+        """The warehouse has this batch."""
+
+    @abstractmethod
+    def acquire_role(self, role: str, owner: str, now: datetime, lease: float) -> bool:
+        """Be the only one who does something (recording, settling) for ``lease`` seconds."""
+
+    @abstractmethod
+    def release_role(self, role: str, owner: str) -> None:
+        """Give a role back early."""
+
+    # --- look
+
+    @abstractmethod
+    def runs(
+        self, *, state: RunState | None = None, ids: Iterable[str] | None = None, limit: int | None = None
+    ) -> list[RunInfo]:
+        """Runs, newest first."""
+
+    @abstractmethod
+    def tasks(self, run_ids: Iterable[str]) -> list[TaskInfo]:
+        """Tasks of runs, in the order of their pipelines."""
+
+    @abstractmethod
+    def summary(self) -> Summary:
+        """Counts for ``status``."""
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """What is wrong with the database, a line each; empty when sound."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give connections back."""

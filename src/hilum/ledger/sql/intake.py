@@ -1,0 +1,291 @@
+"""Arrivals into the ledger: each gets its outcome here, in one transaction with all that follows from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
+
+from hilum.errors import UsageError
+from hilum.kernel.digest import short_id
+from hilum.ledger import schema
+from hilum.ledger.interface import Known
+from hilum.ledger.schema import from_time, to_time
+from hilum.ledger.sql import rows
+from hilum.ledger.sql.database import Database, chunks
+from hilum.ledger.sql.outbox import RowLists, next_value, post
+from hilum.ledger.sql.subjects import add_to_subjects, reopen
+from hilum.model.arrival import Instance, Outcome, Quarantined, Received
+from hilum.model.codec import from_json, to_json
+from hilum.model.subject import Scope, subject_id
+
+CONFLICT = "conflicting-content"
+
+
+class Intake:
+    """The part of the ledger about arrivals and the quarantine."""
+
+    database: Database
+
+    def known(self, uris: Sequence[str]) -> dict[str, Known]:
+        arrivals, instances = schema.arrivals.c, schema.instances.c
+        found: dict[str, Known] = {}
+        with self.database.read() as connection:
+            for part in chunks(uris):
+                query = (
+                    select(
+                        arrivals.uri,
+                        arrivals.version,
+                        arrivals.size,
+                        arrivals.digest,
+                        arrivals.outcome,
+                        instances.series_uid,
+                        instances.study_uid,
+                    )
+                    .select_from(
+                        schema.arrivals.outerjoin(
+                            schema.instances, arrivals.sop_instance_uid == instances.sop_instance_uid
+                        )
+                    )
+                    .where(arrivals.uri.in_(part))
+                    .order_by(arrivals.sequence)
+                )
+                for row in connection.execute(query):
+                    found[row.uri] = Known(row.version, row.size, row.digest, Outcome(row.outcome), _subjects(row))
+        return found
+
+    def record_arrivals(self, received: Sequence[Received], now: datetime) -> list[Outcome]:
+        return self.database.write(lambda connection: _record(connection, received, now))
+
+    def locations(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
+        table = schema.instances.c
+        found: dict[str, str] = {}
+        with self.database.read() as connection:
+            for part in chunks(sop_instance_uids):
+                query = select(table.sop_instance_uid, table.uri).where(table.sop_instance_uid.in_(part))
+                found.update((uid, uri) for uid, uri in connection.execute(query))
+        return found
+
+    def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
+        table = schema.instances
+        query = (
+            update(table)
+            .where(table.c.sop_instance_uid == sop_instance_uid, table.c.digest == digest)
+            .values(uri=uri, size=size, version=version)
+        )
+        self.database.write(lambda connection: connection.execute(query))
+
+    def quarantine(self, *, released: bool = False) -> list[Quarantined]:
+        query = select(schema.quarantine).order_by(schema.quarantine.c.quarantined_at, schema.quarantine.c.id)
+        if not released:
+            query = query.where(schema.quarantine.c.released_at.is_(None))
+        with self.database.read() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
+    def release(self, entry_id: str, keep: str, now: datetime) -> Quarantined:
+        return self.database.write(lambda connection: _release(connection, entry_id, keep, now))
+
+
+def _subjects(row: Any) -> tuple[str, ...]:
+    if row.series_uid is None:
+        return ()
+    return subject_id(Scope.SERIES, row.series_uid), subject_id(Scope.STUDY, row.study_uid)
+
+
+def _record(connection: Connection, received: Sequence[Received], now: datetime) -> list[Outcome]:
+    earlier = _earlier_outcomes(connection, received)
+    digests = _known_digests(connection, received)
+    sequence = next_value(connection, "arrival", len(received)) - len(received)
+    outcomes: list[Outcome] = []
+    arrivals: list[dict[str, Any]] = []
+    accepted: list[Received] = []
+    posted: RowLists = {"arrivals": [], "dicom_metadata": [], "quarantine": []}
+    for item in received:
+        key = (item.arrival.uri, item.arrival.version)
+        if key in earlier:
+            outcomes.append(earlier[key])
+            continue
+        outcome, reason, known_digest = _judge(item, digests)
+        sequence += 1
+        arrivals.append(_arrival_values(item, outcome, reason, sequence))
+        posted["arrivals"].append(rows.arrival(item, outcome, reason, now))
+        if outcome is Outcome.ACCEPTED and item.instance is not None:
+            digests[item.instance.sop_instance_uid] = item.digest
+            accepted.append(item)
+            posted["dicom_metadata"].append(rows.header(item, now))
+        elif outcome is Outcome.QUARANTINED:
+            posted["quarantine"].append(_quarantine(connection, item, reason, known_digest, now))
+        earlier[key] = outcome
+        outcomes.append(outcome)
+    if arrivals:
+        connection.execute(insert(schema.arrivals), arrivals)
+    if accepted:
+        connection.execute(insert(schema.instances), [_instance_values(item) for item in accepted])
+        add_to_subjects(connection, accepted)
+    post(connection, posted)
+    return outcomes
+
+
+def _judge(item: Received, digests: dict[str, str]) -> tuple[Outcome, str, str]:
+    """What becomes of an arrival: (outcome, reason, digest already known under its UID)."""
+    if item.instance is None:
+        return (Outcome.IGNORED if item.ignored else Outcome.QUARANTINED), item.problem, ""
+    known = digests.get(item.instance.sop_instance_uid)
+    if known is None:
+        return Outcome.ACCEPTED, "", ""
+    if known == item.digest:
+        return Outcome.DUPLICATE, "", known
+    return Outcome.QUARANTINED, CONFLICT, known
+
+
+def _earlier_outcomes(connection: Connection, received: Sequence[Received]) -> dict[tuple[str, str], Outcome]:
+    table = schema.arrivals.c
+    found: dict[tuple[str, str], Outcome] = {}
+    keys = [(item.arrival.uri, item.arrival.version) for item in received]
+    for part in chunks(keys):
+        query = select(table.uri, table.version, table.outcome).where(
+            tuple_(table.uri, table.version).in_(part)
+        )
+        found.update(((row.uri, row.version), Outcome(row.outcome)) for row in connection.execute(query))
+    return found
+
+
+def _known_digests(connection: Connection, received: Sequence[Received]) -> dict[str, str]:
+    table = schema.instances.c
+    found: dict[str, str] = {}
+    uids = sorted({item.instance.sop_instance_uid for item in received if item.instance})
+    for part in chunks(uids):
+        query = select(table.sop_instance_uid, table.digest).where(table.sop_instance_uid.in_(part))
+        found.update((uid, digest) for uid, digest in connection.execute(query))
+    return found
+
+
+def _arrival_values(item: Received, outcome: Outcome, reason: str, sequence: int) -> dict[str, Any]:
+    return {
+        "uri": item.arrival.uri,
+        "version": item.arrival.version,
+        "size": item.arrival.size,
+        "source": item.arrival.source,
+        "arrived_at": to_time(item.arrival.arrived_at),
+        "outcome": outcome.value,
+        "reason": reason,
+        "digest": item.digest,
+        "sop_instance_uid": item.instance.sop_instance_uid if item.instance else "",
+        "sequence": sequence,
+    }
+
+
+def _instance_values(item: Received) -> dict[str, Any]:
+    instance = item.instance
+    if instance is None:
+        raise ValueError("only an instance can be recorded as one")
+    return {
+        "sop_instance_uid": instance.sop_instance_uid,
+        "sop_class_uid": instance.sop_class_uid,
+        "series_uid": instance.series_instance_uid,
+        "study_uid": instance.study_instance_uid,
+        "digest": item.digest,
+        "uri": item.arrival.uri,
+        "version": item.arrival.version,
+        "size": item.arrival.size,
+        "transfer_syntax_uid": instance.transfer_syntax_uid,
+    }
+
+
+def _quarantine(
+    connection: Connection, item: Received, reason: str, known_digest: str, now: datetime
+) -> dict[str, Any]:
+    """Enter an object into the quarantine, or again if it was released and came back unmended."""
+    detail = item.detail
+    if reason == CONFLICT:
+        detail = (
+            f"another instance with this UID is known; digests {known_digest[:12]} and {item.digest[:12]}"
+        )
+    entry = Quarantined(
+        id=short_id("q", item.arrival.uri, item.arrival.version),
+        uri=item.arrival.uri,
+        version=item.arrival.version,
+        size=item.arrival.size,
+        reason=reason,
+        detail=detail,
+        digest=item.digest,
+        known_digest=known_digest,
+        sop_instance_uid=item.instance.sop_instance_uid if item.instance else "",
+        quarantined_at=now,
+    )
+    table = schema.quarantine
+    connection.execute(delete(table).where(table.c.id == entry.id))
+    values = {**to_json(entry), "quarantined_at": to_time(now), "received": json.dumps(to_json(item))}
+    connection.execute(insert(table).values(values))
+    return rows.quarantined(entry, now)
+
+
+def _entry(row: Any) -> Quarantined:
+    return Quarantined(
+        id=row.id,
+        uri=row.uri,
+        version=row.version,
+        size=row.size,
+        reason=row.reason,
+        detail=row.detail,
+        digest=row.digest,
+        known_digest=row.known_digest,
+        sop_instance_uid=row.sop_instance_uid,
+        quarantined_at=from_time(row.quarantined_at),
+        released_at=None if row.released_at is None else from_time(row.released_at),
+        decision=row.decision,
+    )
+
+
+def _release(connection: Connection, entry_id: str, keep: str, now: datetime) -> Quarantined:
+    table = schema.quarantine
+    row = connection.execute(select(table).where(table.c.id == entry_id).with_for_update()).first()
+    if row is None or row.released_at is not None:
+        raise UsageError(
+            f"nothing waits in the quarantine under {entry_id}", hint="see `hilum quarantine list`"
+        )
+    decision = keep or "again"
+    conflict = row.reason == CONFLICT
+    if conflict and keep not in ("old", "new"):
+        raise UsageError(
+            f"{entry_id} is a conflict of two contents",
+            hint="say --keep old or --keep new",
+            reason="needs-decision",
+        )
+    if not conflict and keep:
+        raise UsageError(f"{entry_id} is no conflict: --keep does not apply", hint="leave --keep out")
+    entry = replace(_entry(row), released_at=now, decision=decision)
+    connection.execute(
+        update(table).where(table.c.id == entry_id).values(released_at=to_time(now), decision=decision)
+    )
+    posted: RowLists = {"quarantine": [rows.quarantined(entry, now)]}
+    if not conflict:
+        arrivals = schema.arrivals.c
+        where = (arrivals.uri == row.uri, arrivals.version == row.version)
+        connection.execute(delete(schema.arrivals).where(*where))
+    elif keep == "new":
+        posted |= _replace_instance(connection, from_json(Received, json.loads(row.received)), now)
+    post(connection, posted)
+    return entry
+
+
+def _replace_instance(connection: Connection, item: Received, now: datetime) -> RowLists:
+    """The new content takes the place of the known one; its subjects open again."""
+    if item.instance is None:
+        raise ValueError("only an instance can take another's place")
+    uid = item.instance.sop_instance_uid
+    table = schema.instances
+    old = connection.execute(select(table).where(table.c.sop_instance_uid == uid).with_for_update()).one()
+    connection.execute(update(table).where(table.c.sop_instance_uid == uid).values(_instance_values(item)))
+    before = Instance(uid, old.sop_class_uid, old.series_uid, old.study_uid, old.digest, old.uri, old.size)
+    reopen(connection, before, item)
+    return {
+        "dicom_metadata": [rows.header(item, now)],
+        "retractions": [
+            rows.retraction("dicom_metadata", rows.instance_row_id(uid, old.digest), "replaced", now)
+        ],
+    }

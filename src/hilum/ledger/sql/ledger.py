@@ -1,0 +1,149 @@
+"""The ledger itself: its parts put together, opened at the newest schema, with roles, counts and a check."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, inspect, select, text, update
+from sqlalchemy.exc import DatabaseError
+
+from hilum.errors import UsageError
+from hilum.ledger import schema
+from hilum.ledger.interface import Ledger, LedgerDamaged, Summary
+from hilum.ledger.schema import from_time, to_time
+from hilum.ledger.sql.database import Database
+from hilum.ledger.sql.dispatch import Dispatching
+from hilum.ledger.sql.intake import Intake
+from hilum.ledger.sql.outbox import Outbox
+from hilum.ledger.sql.runs import Planning, to_task
+from hilum.ledger.sql.subjects import Settling
+from hilum.model.work import RunPlan, RunState, TaskState
+
+
+class SqlLedger(Intake, Settling, Planning, Dispatching, Outbox, Ledger):
+    """A ledger in SQLite or PostgreSQL.
+
+    Args:
+        url: an SQLAlchemy URL. A missing schema is made, an older one migrated, a newer one refused.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.plans: dict[str, RunPlan] = {}
+        _bring_up_to_date(self.database, url)
+
+    def acquire_role(self, role: str, owner: str, now: datetime, lease: float) -> bool:
+        table, until = schema.roles, to_time(now + timedelta(seconds=lease))
+
+        def work(connection: Connection) -> bool:
+            held = connection.execute(select(table).where(table.c.role == role).with_for_update()).first()
+            if held is None:
+                connection.execute(insert(table).values(role=role, owner=owner, lease_until=until))
+            elif held.owner != owner and held.lease_until >= to_time(now):
+                return False
+            else:
+                values = {"owner": owner, "lease_until": until}
+                connection.execute(update(table).where(table.c.role == role).values(**values))
+            return True
+
+        return self.database.write(work)
+
+    def release_role(self, role: str, owner: str) -> None:
+        table = schema.roles
+        query = delete(table).where(table.c.role == role, table.c.owner == owner)
+        self.database.write(lambda connection: connection.execute(query))
+
+    def summary(self) -> Summary:
+        with self.database.read() as connection:
+            return _summary(connection)
+
+    def check(self) -> list[str]:
+        found: list[str] = []
+        try:
+            with self.database.read() as connection:
+                if self.database.sqlite:
+                    lines = connection.execute(text("PRAGMA integrity_check(10)")).scalars()
+                    found += [line for line in lines if line != "ok"]
+                missing = set(schema.metadata.tables) - set(inspect(connection).get_table_names())
+                found += [f"table {name} is missing" for name in sorted(missing)]
+        except (LedgerDamaged, DatabaseError) as error:
+            found.append(str(error).splitlines()[0])
+        return found
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def _bring_up_to_date(database: Database, url: str) -> None:
+    """Make the schema in an empty database, migrate an older one; most often there is nothing to do."""
+    with database.read() as connection:
+        tables = set(inspect(connection).get_table_names())
+        known = None
+        if schema.schema_version.name in tables:
+            known = connection.execute(select(schema.schema_version.c.version_num)).scalar()
+    if known == schema.REVISION:
+        return
+    if known is None:
+        database.write(_create_schema)
+        return
+    from hilum.ledger.migrate import known_revisions, upgrade
+
+    if known not in known_revisions():
+        raise UsageError(
+            f"the ledger was written by a newer Hilum (schema {known})",
+            hint="install that version or a newer one",
+        )
+    database.close()
+    upgrade(url)
+
+
+def _create_schema(connection: Connection) -> None:
+    schema.metadata.create_all(connection)
+    table = schema.schema_version
+    if connection.execute(select(table)).first() is None:
+        connection.execute(insert(table).values(version_num=schema.REVISION))
+
+
+def _summary(connection: Connection) -> Summary:
+    def count(table: Any, *by: Any, where: Any = None) -> dict[Any, int]:
+        query = select(*by, func.count()).select_from(table).group_by(*by)
+        if where is not None:
+            query = query.where(where)
+        return {(row[0] if len(by) == 1 else tuple(row[:-1])): row[-1] for row in connection.execute(query)}
+
+    runs: dict[str, dict[str, int]] = {}
+    table = schema.runs.c
+    shown = table.current | (table.state == RunState.SUPERSEDED.value)
+    for (pipeline, state), number in count(schema.runs, table.pipeline, table.state, where=shown).items():
+        runs.setdefault(pipeline, {})[state] = number
+    subjects = schema.subjects.c
+    opened = connection.execute(
+        select(func.count(), func.min(subjects.first_arrival)).where(subjects.open, subjects.instances > 0)
+    ).one()
+    dead = (
+        select(schema.tasks)
+        .join(schema.runs, schema.runs.c.id == schema.tasks.c.run_id)
+        .where(schema.tasks.c.state == TaskState.DEAD.value, table.current)
+        .order_by(table.created_at.desc(), schema.tasks.c.run_id, schema.tasks.c.position)
+        .limit(20)
+    )
+    again = (
+        select(schema.revisions.c.subject_id).group_by(schema.revisions.c.subject_id).having(func.count() > 1)
+    )
+    late = select(func.count()).select_from(again.subquery())
+    old = select(func.count()).select_from(schema.runs).where(~table.current)
+    waiting = schema.quarantine.c.released_at.is_(None)
+    return Summary(
+        arrivals=count(schema.arrivals, schema.arrivals.c.outcome),
+        subjects=count(schema.subjects, subjects.scope, where=subjects.instances > 0),
+        open_subjects=opened[0],
+        runs=runs,
+        tasks=count(schema.tasks, schema.tasks.c.state),
+        superseded=connection.execute(old).scalar_one(),
+        late=connection.execute(late).scalar_one(),
+        quarantine=count(schema.quarantine, schema.quarantine.c.reason, where=waiting),
+        outbox=connection.execute(select(func.coalesce(func.sum(schema.outbox.c.rows), 0))).scalar_one(),
+        oldest_open=None if opened[1] is None else from_time(opened[1]),
+        failures=tuple(to_task(row) for row in connection.execute(dead)),
+    )

@@ -1,0 +1,93 @@
+"""The outbox: what the warehouse has yet to learn, written in the transaction that made it true.
+
+Taking a batch gives its entries a number in the ledger before anything is written elsewhere; after a crash the
+same entries come again under the same number, so the warehouse can tell that it has them.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from hilum.ledger import schema
+from hilum.ledger.interface import OutboxBatch
+from hilum.ledger.sql.database import Database
+
+RowLists = dict[str, list[dict[str, Any]]]
+MAX_BYTES = 16 << 20
+
+
+def post(connection: Connection, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Put rows into the outbox, as part of the caller's transaction."""
+    filled = {table: list(items) for table, items in rows.items() if items}
+    if filled:
+        payload = zlib.compress(json.dumps(filled, separators=(",", ":")).encode(), 1)
+        count = sum(len(items) for items in filled.values())
+        connection.execute(insert(schema.outbox).values(batch=0, rows=count, payload=payload))
+
+
+def next_value(connection: Connection, name: str, step: int = 1) -> int:
+    """The next value of a counter that never goes back; its row is locked until the transaction ends."""
+    query = select(schema.counters.c.value).where(schema.counters.c.name == name).with_for_update()
+    value = connection.execute(query).scalar()
+    if value is None:
+        connection.execute(insert(schema.counters).values(name=name, value=step))
+        return step
+    connection.execute(
+        update(schema.counters).where(schema.counters.c.name == name).values(value=value + step)
+    )
+    return int(value) + step
+
+
+class Outbox:
+    """The part of the ledger that feeds the warehouse."""
+
+    database: Database
+
+    def take_outbox(self, limit: int = 200) -> OutboxBatch | None:
+        table = schema.outbox
+
+        def work(connection: Connection) -> OutboxBatch | None:
+            number = connection.execute(select(func.min(table.c.batch)).where(table.c.batch > 0)).scalar()
+            if number is None:
+                ids = _oldest(connection, limit)
+                if not ids:
+                    return None
+                number = next_value(connection, "batch")
+                connection.execute(update(table).where(table.c.id.in_(ids)).values(batch=number))
+            query = select(table.c.payload).where(table.c.batch == number).order_by(table.c.id)
+            rows: RowLists = {}
+            for payload in connection.execute(query).scalars():
+                for name, items in json.loads(zlib.decompress(payload)).items():
+                    rows.setdefault(name, []).extend(items)
+            return OutboxBatch(int(number), rows)
+
+        return self.database.write(work)
+
+    def outbox_done(self, number: int) -> None:
+        query = delete(schema.outbox).where(schema.outbox.c.batch == number)
+        self.database.write(lambda connection: connection.execute(query))
+
+
+def _oldest(connection: Connection, limit: int) -> list[int]:
+    """Ids of the oldest free entries: at most ``limit``, and not many more than MAX_BYTES of them."""
+    table = schema.outbox
+    query = (
+        select(table.c.id, func.length(table.c.payload))
+        .where(table.c.batch == 0)
+        .order_by(table.c.id)
+        .limit(limit)
+        .with_for_update()
+    )
+    ids: list[int] = []
+    total = 0
+    for entry, size in connection.execute(query):
+        ids.append(entry)
+        total += size
+        if total >= MAX_BYTES:
+            break
+    return ids

@@ -1,0 +1,195 @@
+"""Subjects in the ledger: what arrived for each, and the revisions that were settled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, insert, select, update
+
+from hilum.ledger import schema
+from hilum.ledger.schema import from_time, to_time
+from hilum.ledger.sql import rows
+from hilum.ledger.sql.database import Database, chunks
+from hilum.ledger.sql.outbox import post
+from hilum.model.arrival import Instance, Received
+from hilum.model.subject import Member, Revision, Scope, Subject, subject_id
+
+
+class Settling:
+    """The part of the ledger about subjects and revisions."""
+
+    database: Database
+
+    def open_subjects(self, after: str = "", limit: int = 1000) -> list[Subject]:
+        table = schema.subjects.c
+        query = select(schema.subjects).where(table.open, table.id > after).order_by(table.id).limit(limit)
+        return self._subjects(query)
+
+    def close_subjects(self, ids: Iterable[str]) -> None:
+        wanted, table = sorted(set(ids)), schema.subjects
+
+        def work(connection: Connection) -> None:
+            for part in chunks(wanted):
+                where = (table.c.id.in_(part), table.c.open)
+                connection.execute(update(table).where(*where).values(closing=True))
+
+        self.database.write(work)
+
+    def members(self, subject: Subject) -> list[Member]:
+        table = schema.instances.c
+        of = table.series_uid if subject.scope is Scope.SERIES else table.study_uid
+        query = (
+            select(schema.instances).where(of == subject.uid).order_by(table.digest, table.sop_instance_uid)
+        )
+        with self.database.read() as connection:
+            return [
+                Member(row.sop_instance_uid, row.digest, row.uri, row.size, row.version, row.series_uid)
+                for row in connection.execute(query)
+            ]
+
+    def settle(self, subject: Subject, revision: Revision, members: Sequence[Member]) -> bool:
+        table, known = schema.subjects, schema.revisions
+
+        def work(connection: Connection) -> bool:
+            result = connection.execute(
+                update(table)
+                .where(table.c.id == subject.id, table.c.changes == subject.changes, table.c.open)
+                .values(open=False, closing=False, revision=revision.digest)
+            )
+            if result.rowcount == 0:
+                return False
+            key = (known.c.subject_id == subject.id, known.c.digest == revision.digest)
+            if connection.execute(select(known.c.digest).where(*key)).first() is None:
+                connection.execute(
+                    insert(known).values(
+                        subject_id=subject.id,
+                        digest=revision.digest,
+                        instances=revision.instances,
+                        settled_at=to_time(revision.settled_at),
+                        rule=revision.rule,
+                    )
+                )
+                post(connection, {"revisions": rows.revision(revision, members, revision.settled_at)})
+            return True
+
+        return self.database.write(work)
+
+    def subjects(self, ids: Iterable[str] | None = None, *, unplanned: bool = False) -> list[Subject]:
+        table = schema.subjects.c
+        query = select(schema.subjects).where(table.revision != "").order_by(table.id)
+        if unplanned:
+            query = query.where(table.planned != table.revision)
+        if ids is None:
+            return self._subjects(query)
+        wanted = sorted(set(ids))
+        return [
+            subject for part in chunks(wanted) for subject in self._subjects(query.where(table.id.in_(part)))
+        ]
+
+    def _subjects(self, query: Select[Any]) -> list[Subject]:
+        with self.database.read() as connection:
+            return [to_subject(row) for row in connection.execute(query)]
+
+
+def to_subject(row: Any) -> Subject:
+    """A row of ``subjects`` as a value."""
+    return Subject(
+        id=row.id,
+        scope=Scope(row.scope),
+        uid=row.uid,
+        study_uid=row.study_uid,
+        facts=json.loads(row.facts),
+        instances=row.instances,
+        first_arrival=from_time(row.first_arrival),
+        last_arrival=from_time(row.last_arrival),
+        changes=row.changes,
+        revision=row.revision,
+        open=row.open,
+        closing=row.closing,
+    )
+
+
+def add_to_subjects(
+    connection: Connection, accepted: Sequence[Received], only: set[str] | None = None
+) -> None:
+    """Count new instances into their series and studies (or ``only`` these), which open with them."""
+    groups: dict[str, tuple[Scope, str, str, list[Received]]] = {}
+    for item in accepted:
+        for scope, uid, study_uid in _subjects_of(item):
+            key = subject_id(scope, uid)
+            if only is not None and key not in only:
+                continue
+            groups.setdefault(key, (scope, uid, study_uid, []))[3].append(item)
+    existing = {row.id: row for row in _locked(connection, sorted(groups))}
+    table = schema.subjects
+    for key, (scope, uid, study_uid, items) in sorted(groups.items()):
+        first = min(to_time(item.arrival.arrived_at) for item in items)
+        last = max(to_time(item.arrival.arrived_at) for item in items)
+        smallest = min(items, key=lambda item: item.digest)
+        row = existing.get(key)
+        if row is None:
+            values = {
+                "id": key,
+                "scope": scope.value,
+                "uid": uid,
+                "study_uid": study_uid,
+                "instances": len(items),
+            }
+            values |= {"first_arrival": first, "last_arrival": last, "changes": 1, "open": True}
+            connection.execute(insert(table).values(values | _facts(smallest)))
+            continue
+        values = {
+            "instances": row.instances + len(items),
+            "first_arrival": min(first, row.first_arrival),
+            "last_arrival": max(last, row.last_arrival),
+            "changes": row.changes + 1,
+            "open": True,
+            "closing": False,
+        }
+        if smallest.digest < row.facts_digest:
+            values |= _facts(smallest)
+        connection.execute(update(table).where(table.c.id == key).values(values))
+
+
+def reopen(connection: Connection, before: Instance, item: Received) -> None:
+    """An instance's content was replaced: its subjects open, and so do those it left, should it have moved."""
+    old = {
+        subject_id(Scope.SERIES, before.series_instance_uid),
+        subject_id(Scope.STUDY, before.study_instance_uid),
+    }
+    new = {subject_id(scope, uid) for scope, uid, _ in _subjects_of(item)}
+    table = schema.subjects
+    for row in _locked(connection, sorted(old)):
+        values: dict[str, Any] = {"changes": row.changes + 1, "open": True, "closing": False}
+        if row.id not in new:
+            values["instances"] = row.instances - 1
+        elif row.facts_digest in (before.digest, "") or item.digest < row.facts_digest:
+            values |= _facts(item)
+        connection.execute(update(table).where(table.c.id == row.id).values(values))
+    add_to_subjects(connection, [item], only=new - old)
+
+
+def _subjects_of(item: Received) -> list[tuple[Scope, str, str]]:
+    instance = item.instance
+    if instance is None:
+        return []
+    return [
+        (Scope.SERIES, instance.series_instance_uid, instance.study_instance_uid),
+        (Scope.STUDY, instance.study_instance_uid, instance.study_instance_uid),
+    ]
+
+
+def _facts(item: Received) -> dict[str, Any]:
+    return {"facts": json.dumps(item.facts, separators=(",", ":")), "facts_digest": item.digest}
+
+
+def _locked(connection: Connection, ids: Sequence[str]) -> list[Any]:
+    """Rows of subjects, locked in the order of ids so that two engines cannot wait for each other."""
+    table = schema.subjects
+    found: list[Any] = []
+    for part in chunks(ids):
+        query = select(table).where(table.c.id.in_(part)).order_by(table.c.id).with_for_update()
+        found.extend(connection.execute(query))
+    return found

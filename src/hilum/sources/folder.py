@@ -1,0 +1,79 @@
+"""A folder as a source: everything below it, whatever it is. Files stay where they are.
+
+Links are followed, each folder once (by device and inode), so a loop of links ends. What cannot be listed is
+an arrival too: intake finds out why it cannot be read, and the quarantine remembers it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hilum.errors import UsageError
+from hilum.kernel.clock import Clock
+from hilum.model.arrival import Arrival
+from hilum.sources.interface import Source
+
+
+class FolderSource(Source):
+    """Files and folders of this machine.
+
+    Args:
+        roots: files or folders; each must exist.
+        skip: folders never entered, such as the home itself.
+    """
+
+    name = "folder"
+
+    def __init__(self, roots: Iterable[Path], clock: Clock, skip: Iterable[Path] = ()) -> None:
+        self._roots = [root.expanduser().absolute() for root in roots]
+        self._clock = clock
+        self._skip = {_identity(path) for path in skip if path.exists()}
+        for root in self._roots:
+            if not os.path.lexists(root):
+                raise UsageError(f"there is nothing at {root}", hint="check the path", reason="no-such-path")
+
+    def scan(self) -> Iterator[Arrival]:
+        seen = set(self._skip)
+        for root in self._roots:
+            yield from self._walk(os.fspath(root), seen)
+
+    def arrival(self, path: str | Path) -> Arrival:
+        """What is at this path now, as an arrival; an unreadable one has size 0."""
+        try:
+            found = os.stat(path)
+            version, size = file_version(found), found.st_size
+        except OSError as error:
+            version, size = f"unreadable-{error.errno}", 0
+        return Arrival(Path(path).as_uri(), size, version, self._clock.now(), self.name)
+
+    def _walk(self, path: str, seen: set[tuple[int, int]]) -> Iterator[Arrival]:
+        """Files below ``path`` in the order of names, depth first, with a stack rather than recursion."""
+        stack = [path]
+        while stack:
+            here = stack.pop()
+            if not os.path.isdir(here):
+                yield self.arrival(here)
+                continue
+            identity = _identity(Path(here))
+            if identity in seen:
+                continue
+            seen.add(identity)
+            try:
+                with os.scandir(here) as entries:
+                    found = sorted((entry.path for entry in entries), reverse=True)
+            except OSError:
+                yield self.arrival(here)
+                continue
+            stack.extend(found)
+
+
+def file_version(found: os.stat_result) -> str:
+    """What changes when a file's bytes may have: modification time and inode."""
+    return f"{found.st_mtime_ns}-{found.st_ino}"
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
