@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -25,9 +26,9 @@ def logs() -> str:
     rows = [(f"`{name}`", shape) for name, shape in sorted(FIELDS.items())]
     return f"""# Fields of a log line
 
-Every line has `timestamp` (UTC, ISO 8601), `level`, `logger` (the module) and `event` (constant words). Beside them it
-can have the fields below, if their values have the shape given. A field that is not in this list, or whose value has
-another shape, is left out, and its name is listed under `refused`.
+Every line has `timestamp` (UTC, ISO 8601), `level`, `logger` (the module) and `event` (constant words). Beside them
+it can have the fields below, if their values have the shape given. A field that is not in this list, or whose value
+has another shape, is left out, and its name is listed under `refused`.
 
 {table(("field", "shape"), rows)}
 An exception stands under `error`: `kind` (its class), `frames` (`file:line:function`, innermost last), `cause`
@@ -39,7 +40,11 @@ Records and warnings of libraries keep their logger, their `place` (file and lin
 def reasons() -> str:
     """Which reason codes there are, read off the source."""
     found = sorted(
-        {reason for path in sorted((ROOT / "src").rglob("*.py")) for reason in _reasons(ast.parse(path.read_text()))}
+        {
+            reason
+            for path in sorted((ROOT / "src").rglob("*.py"))
+            for reason in _reasons(ast.parse(path.read_text()))
+        }
     )
     rows = []
     for code, group in groupby(found, key=lambda reason: reason[0]):
@@ -65,9 +70,9 @@ def _reasons(tree: ast.AST) -> Iterator[tuple[str, str, str]]:
                 yield code, _text(node.args[0]), _text(named.get("hint"))
         elif isinstance(node, ast.ClassDef):
             for line in node.body:
-                if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-                    if line.targets[0].id == "reason" and (code := _text(line.value)):
-                        yield code, _first_line(ast.get_docstring(node) or ""), ""
+                named_so = isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "reason"
+                if named_so and (code := _text(line.value)):
+                    yield code, _first_line(ast.get_docstring(node) or ""), ""
 
 
 def _text(node: ast.expr | None) -> str:
@@ -87,8 +92,8 @@ def steps() -> str:
     parts = ["# Built-in steps\n\nWhat a pipeline's `uses` can name without installing anything else.\n"]
     for name in registry.names():
         step = registry.get(name)
-        parts.append(f"## {name}\n\n{inspect_doc(step.function)}\n")
-        schema = step.parameters.model_json_schema() if step.parameters else {}
+        parts.append(f"## {name}\n\n{inspect.getdoc(step.function) or ''}\n")
+        schema = step.parameters.model_json_schema()
         rows = [
             (f"`{key}`", _type(entry), f"`{entry.get('default', 'required')}`", entry.get("description", ""))
             for key, entry in schema.get("properties", {}).items()
@@ -99,7 +104,12 @@ def steps() -> str:
         if outputs:
             parts.append("Outputs:\n\n" + table(("name", "file", "type"), outputs))
         measures = [
-            (f"`{each.name}`", each.kind, each.unit, f"{each.concept.meaning} ({each.concept.value}, {each.concept.scheme})")
+            (
+                f"`{each.name}`",
+                each.kind,
+                each.unit,
+                f"{each.concept.meaning} ({each.concept.value}, {each.concept.scheme})",
+            )
             for each in step.measurements
         ]
         if measures:
@@ -110,14 +120,9 @@ def steps() -> str:
 def _type(entry: dict[str, Any]) -> str:
     if "enum" in entry:
         return " or ".join(f"`{value}`" for value in entry["enum"])
-    return str(entry.get("type") or " or ".join(str(_type(choice)) for choice in entry.get("anyOf", [])) or "object")
-
-
-def inspect_doc(thing: object) -> str:
-    """A docstring without its indentation."""
-    import inspect
-
-    return inspect.getdoc(thing) or ""
+    return str(
+        entry.get("type") or " or ".join(str(_type(choice)) for choice in entry.get("anyOf", [])) or "object"
+    )
 
 
 def commands() -> str:
@@ -128,7 +133,9 @@ def commands() -> str:
     parts = ["# Commands\n\nExit codes: 0 all done, 1 something failed or was quarantined, 2 wrong use.\n"]
 
     def add(command: click.Command, name: str, parent: click.Context | None) -> None:
-        context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command, info_name=name, parent=parent, max_content_width=100, terminal_width=100
+        )
         parts.append(f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n")
         if isinstance(command, click.Group):
             for each in command.list_commands(context):
@@ -142,11 +149,11 @@ def commands() -> str:
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', '\\|') for cell in line)} |\n" for line in lines)
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def _first_line(text: str) -> str:
-    return " ".join(text.split("\n\n")[0].split()).rstrip(".")
+    return " ".join(text.split("\n\n")[0].split()).rstrip(".").replace("``", "`")
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -167,7 +174,9 @@ def main(arguments: list[str]) -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
     said = "to be written anew: make docs" if "--check" in arguments else "written"
-    sys.stdout.write("".join(f"docs/reference/{name}: {said}\n" for name in stale) or "docs/reference is up to date\n")
+    sys.stdout.write(
+        "".join(f"docs/reference/{name}: {said}\n" for name in stale) or "docs/reference is up to date\n"
+    )
     return 1 if stale and "--check" in arguments else 0
 
 

@@ -56,7 +56,9 @@ def received(
     )  # fmt: skip
 
 
-def unreadable(number: int, problem: str = "truncated", *, ignored: bool = False, version: str = "1") -> Received:
+def unreadable(
+    number: int, problem: str = "truncated", *, ignored: bool = False, version: str = "1"
+) -> Received:
     """An object that is no instance, and why."""
     arrival = Arrival(f"file:///inbox/bad-{number}", number, version, NOW, "folder")
     return Received(arrival, problem=problem, ignored=ignored, detail="it ends early")
@@ -158,7 +160,9 @@ def ended(
     return Finished(claim, report, tuple(changes), not_before, rows or {})
 
 
-def finish(ledger: Ledger, claim: Claim, *args: Any, owner: str = "here/1", now: datetime = NOW, **kwargs: Any) -> bool:
+def finish(
+    ledger: Ledger, claim: Claim, *args: Any, owner: str = "here/1", now: datetime = NOW, **kwargs: Any
+) -> bool:
     """Record the end of one attempt."""
     (kept,) = ledger.finish(owner, [ended(claim, *args, **kwargs)], now)
     return kept

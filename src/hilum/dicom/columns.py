@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from hilum.dicom.standard.keywords import Element, lookup
 from hilum.dicom.values import BINARY
 
-Type = Literal["STRING", "INTEGER", "FLOAT", "DATE", "TIME", "TIMESTAMP", "RECORD"]
-
-_TYPES: dict[str, Type] = {
+_TYPES = {
     **dict.fromkeys(("SL", "SS", "UL", "US", "SV", "UV", "AT"), "INTEGER"),
     **dict.fromkeys(("FL", "FD"), "FLOAT"),
     **dict.fromkeys(("PN", "SQ"), "RECORD"),
@@ -35,13 +33,14 @@ class Column:
     """A column or a field of a record.
 
     Attributes:
-        type: BigQuery's name of it. In rows DATE is ``YYYY-MM-DD``, TIME ``HH:MM:SS.ffffff``, TIMESTAMP ISO 8601
-            in UTC, each as text; RECORD is a dict of its fields, absent ones being null.
+        type: BigQuery's name of it: STRING, INTEGER, FLOAT, DATE, TIME, TIMESTAMP or RECORD for DICOM's. In rows
+            DATE is ``YYYY-MM-DD``, TIME ``HH:MM:SS.ffffff`` and TIMESTAMP ISO 8601 in UTC, each as text; RECORD is
+            a dict of its fields, absent ones being null.
         repeated: a list of such.
     """
 
     name: str
-    type: Type
+    type: str
     repeated: bool = False
     fields: tuple[Column, ...] = ()
 
@@ -88,27 +87,26 @@ def column_of(keyword: str) -> Column | None:
     return Column(keyword, "RECORD", True, (Column("Id", "STRING"), value))
 
 
-def columns_of(rows: Iterable[Mapping[str, Any]], extra: Mapping[str, Column] | None = None) -> list[Column]:
+def columns_of(rows: Iterable[Mapping[str, Any]], extra: Iterable[Column] = ()) -> list[Column]:
     """The columns that hold these rows: ``extra`` in its own order, then DICOM's by tag, private sequences, the rest.
 
     A sequence without a filled item in any row has no fields, so it gets no column.
 
     Args:
-        extra: columns that are not DICOM's, by name; each is there whether or not a row has it.
+        extra: columns that are not DICOM's; each is there whether or not a row has it.
 
     Raises:
         ValueError: a row has a name that is neither DICOM's nor in ``extra``.
     """
-    extra = extra or {}
-    names: dict[str, None] = {}
+    columns = list(extra)
+    names: set[str] = set()
     items: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        names.update(dict.fromkeys(row))
+        names.update(row)
         for name, value in row.items():
             if _is_sequence(name) and value:
                 items.setdefault(name, []).extend(value)
-    columns = list(extra.values())
-    for name in sorted(names.keys() - extra.keys(), key=_order):
+    for name in sorted(names - {column.name for column in columns}, key=_order):
         if not _is_sequence(name):
             columns.append(_column(name))
         elif fields := columns_of(items.get(name, ())):

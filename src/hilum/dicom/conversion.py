@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
-from hilum.dicom.columns import NAME_FIELDS, Type
+from hilum.dicom.columns import NAME_FIELDS
 from hilum.dicom.values import Value
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -101,7 +101,7 @@ def to_name(value: Value) -> dict[str, dict[str, str]]:
     return name
 
 
-CONVERTERS: dict[Type, Callable[..., Any]] = {
+CONVERTERS: dict[str, Callable[..., Any]] = {
     "STRING": to_text,
     "INTEGER": to_integer,
     "FLOAT": to_float,

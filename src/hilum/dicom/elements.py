@@ -57,11 +57,10 @@ def decode(dataset: Dataset, signed: bool = False) -> list[DataElement]:
         vr = raw.VR
         if vr is None or vr == "UN" or vr not in KNOWN:
             vr = _vr_of(tag, vr, creators, signed)
-        element = (
-            _decode_raw(tag, vr, raw, encodings, signed)
-            if isinstance(raw, tuple)
-            else _decode_built(tag, vr, raw.value, signed)
-        )
+        if isinstance(raw, tuple):
+            element = _decode_raw(tag, vr, raw, encodings, signed)
+        else:
+            element = _decode_built(tag, vr, raw.value, signed)
         decoded.append(element)
         if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF and vr == "LO":
             creators[(tag >> 16) << 8 | tag & 0xFF] = str(element.values[0]) if element.values else ""

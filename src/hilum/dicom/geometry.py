@@ -33,8 +33,10 @@ ORIENTATION_TOLERANCE = 1e-3
 SAME_POSITION = 1e-3
 """Planes closer than this, in mm, are at the same place."""
 
-SPACING_TOLERANCE = 0.02
-"""Largest deviation of a slice from its place in a regular stack, as a part of the slice spacing."""
+SPACING_TOLERANCE = 0.05
+PLACE_TOLERANCE = 0.1
+"""Largest deviation of a slice from its place in a regular stack, as a part of the spacing and in mm: as much as
+positions rounded to tenths of a millimetre can be off, and as dcm2niix lets pass."""
 
 TILT_TOLERANCE = 0.1
 """Degrees that a stack may lean before it counts as sheared by the gantry's tilt."""
@@ -171,8 +173,8 @@ class Stack:
         """
         first, last = self.planes[self.order[0]], self.planes[self.order[-1]]
         if len(self) == 1:
-            return np.array(first.normal) * (first.thickness or 1.0)
-        return (np.array(last.position) - np.array(first.position)) / (len(self) - 1)
+            return np.multiply(first.normal, first.thickness or 1.0)
+        return np.subtract(last.position, first.position) / (len(self) - 1)
 
     @property
     def spacing(self) -> Vector:
@@ -189,8 +191,8 @@ class Stack:
 
     @property
     def regular(self) -> bool:
-        """Whether every slice is within ``SPACING_TOLERANCE`` of its place."""
-        return self.deviation <= max(SPACING_TOLERANCE * float(np.linalg.norm(self.step)), SAME_POSITION)
+        """Whether every slice is within tolerance of its place."""
+        return self.deviation <= min(SPACING_TOLERANCE * float(np.linalg.norm(self.step)), PLACE_TOLERANCE)
 
     @property
     def tilt(self) -> float:

@@ -29,6 +29,8 @@ Array = NDArray[Any]
 DEFERRED_BYTES = 32768
 """Elements longer than this stay in the file until somebody asks for them."""
 
+INT16_MAX = 32767
+
 PIXEL_TAGS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 """Pixel Data, Float Pixel Data, Double Float Pixel Data."""
 
@@ -98,9 +100,9 @@ def frame_count(dataset: Dataset) -> int:
 def missing_bytes(dataset: Dataset) -> int:
     """How many bytes of uncompressed pixel data the file lacks of what its header promises; 0 for compressed."""
     tag = next((tag for tag in PIXEL_TAGS if tag in dataset), None)
-    raw = dataset.get_item(tag, keep_deferred=True) if tag is not None else None
-    if raw is None or transfer_syntax(dataset) not in UNCOMPRESSED:
+    if tag is None or transfer_syntax(dataset) not in UNCOMPRESSED:
         return 0
+    raw = _pixel_element(dataset, tag)
     if raw.value is None:
         present = min(raw.length, Path(dataset.filename).stat().st_size - raw.value_tell)
     else:
@@ -109,8 +111,8 @@ def missing_bytes(dataset: Dataset) -> int:
     if dataset.get("PhotometricInterpretation") in ("YBR_FULL_422", "YBR_PARTIAL_422"):
         samples = 2
     bits = samples * header_number(dataset, "BitsAllocated") * frame_count(dataset)
-    promised = math.ceil(bits * header_number(dataset, "Rows") * header_number(dataset, "Columns") / 8)
-    return max(0, promised - present)
+    promised = bits * header_number(dataset, "Rows") * header_number(dataset, "Columns") / 8
+    return max(0, math.ceil(promised) - int(present))
 
 
 def frames(source: Dataset | Path) -> Array:
@@ -200,21 +202,19 @@ def modality_values(dataset: Dataset, stored: Array, index: int = 0) -> Array:
         slope and intercept are whole numbers; float32 elsewhere. ``stored`` itself where nothing is to be done.
     """
     how = rescale(dataset, index)
-    if stored.dtype.kind == "f":
-        return (stored * how.slope + how.intercept).astype(np.float32)
     if how.table is not None:
         return np.asarray(how.table[np.clip(stored.astype(np.int64) - how.first, 0, len(how.table) - 1)])
-    if not how.integral:
-        return (stored * np.float64(how.slope) + how.intercept).astype(np.float32)
+    if stored.dtype.kind == "f" or not how.integral:
+        exact: Array = stored * np.float64(how.slope) + how.intercept
+        return exact.astype(np.float32)
     slope, intercept = int(how.slope), int(how.intercept)
     target = _integer_type(stored, slope, intercept, int(dataset.get("BitsStored") or 64))
-    if slope == 1 and intercept == 0:
+    if (slope, intercept) == (1, 0):
         return stored.astype(target, copy=False)
-    if slope == 1 and target == np.int16:  # wraps round on the way, and comes out right
-        return np.add(
-            stored.view(np.int16) if stored.dtype.itemsize == 2 else stored, intercept, dtype=target
-        )
-    return (stored.astype(np.int64) * slope + intercept).astype(target)
+    if slope == 1 and stored.dtype.itemsize == 2 and target == np.int16 and abs(intercept) <= INT16_MAX:
+        return np.add(stored.view(np.int16), np.int16(intercept))  # may wrap round, and comes out right
+    wide: Array = stored.astype(np.int64) * slope + intercept
+    return wide.astype(target)
 
 
 def functional_group(dataset: Dataset, sequence: str, index: int) -> Dataset | None:
@@ -241,7 +241,7 @@ def _integer_type(stored: Array, slope: int, intercept: int, bits: int) -> np.dt
         if exact and stored.size:
             low, high = int(stored.min()), int(stored.max())
         ends = sorted((low * slope + intercept, high * slope + intercept))
-        if ends[0] >= -32768 and ends[1] <= 32767:
+        if ends[0] >= -INT16_MAX - 1 and ends[1] <= INT16_MAX:
             return np.dtype(np.int16)
     fits = ends[0] >= -(1 << 31) and ends[1] < 1 << 31
     return np.dtype(np.int32 if fits else np.int64)
@@ -299,14 +299,14 @@ def _read_plain(dataset: Dataset, layout: _PlainLayout, index: int | None = None
     count = layout.frames if index is None else 1
     skip = 0 if index is None else index * layout.frame_bytes
     values = np.empty((count, layout.rows, layout.columns), layout.dtype)
-    raw = dataset.get_item(layout.tag, keep_deferred=True)
-    buffer = memoryview(values).cast("B") if values.size else memoryview(b"")
-    if raw is not None and raw.value is None:  # deferred
+    raw = _pixel_element(dataset, layout.tag)
+    buffer = values.data.cast("B") if values.size else memoryview(b"")
+    if raw.value is None:  # deferred
         with open(dataset.filename, "rb") as stream:
             got = _fill(stream, buffer, raw.value_tell + skip) if skip < raw.length else 0
             got = min(got, max(0, raw.length - skip))
     else:
-        piece = bytes(raw.value)[skip : skip + len(buffer)] if raw is not None else b""
+        piece = raw.value[skip : skip + len(buffer)]
         buffer[: len(piece)] = piece
         got = len(piece)
     if got < len(buffer):
@@ -322,6 +322,11 @@ def _read_plain(dataset: Dataset, layout: _PlainLayout, index: int | None = None
     return values
 
 
+def _pixel_element(dataset: Dataset, tag: int) -> Any:
+    """The pixel data element as it is, not read from the file because of being looked at: ``value`` may be None."""
+    return dataset.get_item(tag, keep_deferred=True)
+
+
 def _fill(stream: BinaryIO, buffer: memoryview, offset: int) -> int:
     stream.seek(offset)
     return stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
@@ -329,7 +334,7 @@ def _fill(stream: BinaryIO, buffer: memoryview, offset: int) -> int:
 
 def _decode(dataset: Dataset) -> Iterator[Array]:
     """Frames by pydicom's decoders, which read the pixel data into the dataset: let go of afterwards."""
-    raw = dataset.get_item(PIXEL_TAGS[0], keep_deferred=True)
+    raw = _pixel_element(dataset, PIXEL_TAGS[0])
     syntax = transfer_syntax(dataset)
     try:
         yield from _decoded(dataset, syntax)
@@ -352,7 +357,7 @@ def _decode(dataset: Dataset) -> Iterator[Array]:
 
 
 def _decoded(dataset: Dataset, syntax: str) -> Iterator[Array]:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     if syntax == JPEG_EXTENDED and header_number(dataset, "BitsStored", 8) > 8:
         yield from _jpeg_12_bit(dataset)

@@ -9,7 +9,7 @@ Nothing is lost on the way: a value that its column's type cannot hold is null t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from hilum.dicom.columns import CONVERSION_FAULTS, OTHER_ELEMENTS, PRIVATE_SEQUENCE, column_of, is_binary
@@ -63,77 +63,74 @@ def row_of(header: Iterable[DataElement]) -> dict[str, Any]:
     the keyword with its sequences' before it, parted by dots.
     """
     header = list(header)
-    offset = next((to_text(e.values[0]) for e in header if e.tag == TIMEZONE_OFFSET and e.values), "")
-    faults: list[dict[str, str]] = []
-    row = _record(header, offset, "", faults)
-    if faults:
-        row[CONVERSION_FAULTS] = faults
-    return row
-
-
-def _record(
-    header: Iterable[DataElement], offset: str, path: str, faults: list[dict[str, str]]
-) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    own: dict[str, list[dict[str, Any]]] = {}
-    others: list[dict[str, Any]] = []
-    plans = _plans()
-    for element in header:
-        tag, vr, values, undecoded = element
-        plan = plans.get(tag) or _repeated(tag)
-        if plan is None or (vr == "SQ" and not plan.sequence):
-            name = f"{PRIVATE_SEQUENCE}{tag:08X}"
-            if vr == "SQ":
-                own[name] = [_record(item, offset, f"{path}{name}.", faults) for item in values]
-            elif vr not in BINARY:
-                others.append(
-                    {"Tag": name, "Data": [undecoded] if undecoded else [to_text(v) for v in values]}
-                )
-            continue
-        if plan.binary or vr in BINARY:
-            continue
-        if vr == "SQ":
-            value: Any = [_record(item, offset, f"{path}{plan.keyword}.", faults) for item in values]
-        else:
-            value = _value(plan, element, offset, path, faults)
-        if plan.repeating:
-            row.setdefault(plan.keyword, []).append({"Id": f"{tag >> 16:04X}", "Value": value})
-        else:
-            row[plan.keyword] = value
-    row.update(own)
-    if others:
-        row[OTHER_ELEMENTS] = others
-    return row
-
-
-def _value(plan: _Plan, element: DataElement, offset: str, path: str, faults: list[dict[str, str]]) -> Any:
-    """The values of an element that is no sequence, as its column has them."""
-    _, _, values, undecoded = element
-    convert = plan.convert
-    if not values and not undecoded:
-        return None if plan.single else []
-    try:
-        if undecoded or plan.sequence:
-            raise ValueError("not of the dictionary's VR")
-        if convert is to_timestamp:
-            converted = [to_timestamp(value, offset) for value in values]
-        else:
-            converted = [convert(value) for value in values]
-        if not plan.single:
-            return converted
-        if len(converted) == 1:
-            return converted[0]
-        if convert is to_text:
-            return "\\".join(converted)
-    except ValueError:
-        pass
-    verbatim = undecoded or "\\".join(map(to_text, values))
-    faults.append(
-        {"Tag": f"{PRIVATE_SEQUENCE}{element.tag:08X}", "Keyword": path + plan.keyword, "Value": verbatim}
+    offset = next(
+        (to_text(each.values[0]) for each in header if each.tag == TIMEZONE_OFFSET and each.values), ""
     )
-    return None if plan.single else []
+    writer = _Writer(offset)
+    row = writer.record(header, "")
+    if writer.faults:
+        row[CONVERSION_FAULTS] = writer.faults
+    return row
 
 
-def _repeated(tag: int) -> _Plan | None:
-    element = by_tag(tag)
-    return None if element is None else _plans()[element.tag]
+class _Writer:
+    """Writes the records of one header and gathers what its columns cannot hold."""
+
+    def __init__(self, offset: str) -> None:
+        self.faults: list[dict[str, str]] = []
+        self._timestamp = partial(to_timestamp, offset=offset)
+
+    def record(self, header: Iterable[DataElement], path: str) -> dict[str, Any]:
+        """A header, or an item of the sequence at ``path``."""
+        row: dict[str, Any] = {}
+        private: dict[str, list[dict[str, Any]]] = {}
+        others: list[dict[str, Any]] = []
+        plans = _plans()
+        for element in header:
+            tag, vr, values, undecoded = element
+            plan = plans.get(tag)
+            if plan is None and (repeated := by_tag(tag)):
+                plan = plans[repeated.tag]
+            if plan is None or (vr == "SQ" and not plan.sequence):
+                name = f"{PRIVATE_SEQUENCE}{tag:08X}"
+                if vr == "SQ":
+                    private[name] = [self.record(item, f"{path}{name}.") for item in values]
+                elif vr not in BINARY:
+                    texts = [undecoded] if undecoded else list(map(to_text, values))
+                    others.append({"Tag": name, "Data": texts})
+                continue
+            if plan.binary or vr in BINARY:
+                continue
+            value: Any = None if plan.single else []
+            if vr == "SQ":
+                value = [self.record(item, f"{path}{plan.keyword}.") for item in values]
+            elif values or undecoded:
+                value = self._value(plan, element, path)
+            if plan.repeating:
+                row.setdefault(plan.keyword, []).append({"Id": f"{tag >> 16:04X}", "Value": value})
+            else:
+                row[plan.keyword] = value
+        row.update(private)
+        if others:
+            row[OTHER_ELEMENTS] = others
+        return row
+
+    def _value(self, plan: _Plan, element: DataElement, path: str) -> Any:
+        """The values of a filled element that is no sequence, as its column has them."""
+        tag, _, values, undecoded = element
+        convert = self._timestamp if plan.convert is to_timestamp else plan.convert
+        try:
+            if undecoded or plan.sequence:
+                raise ValueError("not of the dictionary's VR")
+            if not plan.single:
+                return [convert(value) for value in values]
+            if len(values) == 1:
+                return convert(values[0])
+            if convert is to_text:
+                return "\\".join(map(to_text, values))
+        except ValueError:
+            pass
+        verbatim = undecoded or "\\".join(map(to_text, values))
+        fault = {"Tag": f"{PRIVATE_SEQUENCE}{tag:08X}", "Keyword": path + plan.keyword, "Value": verbatim}
+        self.faults.append(fault)
+        return None if plan.single else []

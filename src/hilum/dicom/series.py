@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilum.dicom.geometry import Floats, Stack, Vector, planes, require_single_volume, stack
-from hilum.dicom.pixels import frame_count, has_pixels, iter_frames, modality_values, read_instance, rescale
+from hilum.dicom.pixels import (
+    frame_count,
+    has_pixels,
+    header_number,
+    iter_frames,
+    modality_values,
+    read_instance,
+    rescale,
+)
+from hilum.dicom.quiet import quiet_pydicom
 from hilum.errors import StepError
 
 if TYPE_CHECKING:
@@ -33,7 +42,8 @@ class Volume:
             of dcm2niix: i along DICOM's columns, j from the bottom row up, k along the normal (row x column).
             int16 where values are whole numbers that fit, else int32 or int64; float32 for other slopes.
             Fortran order in memory, so that a slice ``array[:, :, k]`` is contiguous.
-        affine: voxel indices to mm in RAS (NIfTI's coordinates), float64 (4, 4).
+        affine: voxel indices to mm in RAS (NIfTI's coordinates), float64 (4, 4). The slice spacing is the mean
+            over the stack, where dcm2niix takes the first gap: they differ where positions were rounded.
         unit: UCUM code of the values: ``[hnsf'U]`` for CT in Hounsfield units, ``1`` where DICOM names none.
         spacing: mm along i, j and k.
         instances: SOP Instance UID of each slice, in order of k.
@@ -63,7 +73,8 @@ class ImageSeries:
     @cached_property
     def datasets(self) -> list[Dataset]:
         """Headers in the order of ``paths``; pixel data stays in the files. StepError ``unreadable``."""
-        return [read_instance(path) for path in self.paths]
+        with quiet_pydicom():
+            return [read_instance(path) for path in self.paths]
 
     @property
     def images(self) -> list[Dataset]:
@@ -83,6 +94,7 @@ class ImageSeries:
         return self._volume
 
 
+@quiet_pydicom()
 def _volume(images: list[Dataset]) -> Volume:
     if not images:
         raise StepError("no instance has pixel data", reason="no-pixel-data", hint="select image series only")
@@ -94,6 +106,7 @@ def _volume(images: list[Dataset]) -> Volume:
             raise StepError("colour images have no modality values", reason="color")
     arranged = stack([plane for image in images for plane in planes(image)])
     require_single_volume(arranged)
+    _require_upright(images[0], arranged)
     units = {rescale(image).unit for image in images}
     if len(units) > 1:
         raise StepError("the slices differ in the unit of their values", reason="mixed-unit")
@@ -106,6 +119,15 @@ def _volume(images: list[Dataset]) -> Volume:
         spacing=arranged.spacing,
         instances=tuple(owners[index] for index in arranged.order),
     )
+
+
+def _require_upright(image: Dataset, arranged: Stack) -> None:
+    """Refuse a lone oblique slice from a tilted gantry: whether its neighbours would lie along the normal or along
+    the table is not known, and dcm2niix takes the other view.
+    """
+    lone = len(arranged) == 1 and header_number(image, "GantryDetectorTilt", 0) != 0
+    if lone and max(map(abs, arranged.planes[0].normal)) < 1 - 1e-6:
+        raise StepError("a single slice from a tilted gantry makes no volume", reason="gantry-tilt")
 
 
 def _read(images: list[Dataset], arranged: Stack) -> NDArray[Any]:

@@ -7,8 +7,7 @@ the text that was sent.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 Value = str | int | float
 
@@ -19,14 +18,16 @@ STRIPPED = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 """VRs of the default repertoire, in which spaces on either side mean nothing."""
 LOCAL_TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """VRs that Specific Character Set (0008,0005) speaks of."""
-NUMBERS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
+NUMBERS = {"AT": "HH", "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 
-KNOWN = BINARY | SINGLE_TEXT | STRIPPED | LOCAL_TEXT | frozenset(NUMBERS) | {"AT", "SQ"}
+KNOWN = BINARY | SINGLE_TEXT | STRIPPED | LOCAL_TEXT | frozenset(NUMBERS) | {"SQ"}
 
 _PADDING = " \0"
 _ESCAPE = 0x1B
 _NAME_DELIMITERS = {0x5E, 0x3D}
 _TEXT_DELIMITERS = {0x0D, 0x0A, 0x09, 0x0C}
+
+Decoder = Callable[[bytes, bool, Sequence[str]], list[Value]]
 
 
 def decode_value(vr: str, raw: bytes, little_endian: bool, encodings: Sequence[str]) -> list[Value]:
@@ -38,25 +39,7 @@ def decode_value(vr: str, raw: bytes, little_endian: bool, encodings: Sequence[s
     Raises:
         ValueError: its length is no multiple of its VR's.
     """
-    if not raw:
-        return []
-    if code := NUMBERS.get(vr):
-        return list(_unpack(code, raw, little_endian))
-    if vr == "AT":
-        halves = _unpack("H", raw, little_endian)
-        if len(halves) % 2:
-            raise ValueError("an attribute tag has four bytes")
-        return [high << 16 | low for high, low in zip(halves[::2], halves[1::2], strict=True)]
-    text = decode_text(raw, encodings, vr) if vr in LOCAL_TEXT else raw.decode("latin-1")
-    if vr in SINGLE_TEXT:
-        text = text.rstrip(_PADDING)
-        return [text] if text else []
-    if "\\" not in text:
-        text = text.strip(_PADDING) if vr in STRIPPED else text.rstrip(_PADDING)
-        return [text] if text else []
-    if vr in STRIPPED:
-        return [part.strip(_PADDING) for part in text.split("\\")]
-    return [part.rstrip(_PADDING) for part in text.split("\\")]
+    return _DECODERS[vr](raw, little_endian, encodings) if raw else []
 
 
 def decode_text(raw: bytes, encodings: Sequence[str], vr: str) -> str:
@@ -68,8 +51,45 @@ def decode_text(raw: bytes, encodings: Sequence[str], vr: str) -> str:
     return decode_bytes(raw, encodings, _NAME_DELIMITERS if vr == "PN" else _TEXT_DELIMITERS)
 
 
-def _unpack(code: str, raw: bytes, little_endian: bool) -> tuple[Any, ...]:
-    count, rest = divmod(len(raw), struct.calcsize(f"={code}"))
-    if rest:
-        raise ValueError("length is no multiple of the value's size")
-    return struct.unpack(f"{'<' if little_endian else '>'}{count}{code}", raw)
+def _stripped(raw: bytes, little_endian: bool, encodings: Sequence[str]) -> list[Value]:
+    text = raw.decode("latin-1").strip(_PADDING)
+    if "\\" in text:
+        return [part.strip(_PADDING) for part in text.split("\\")]
+    return [text] if text else []
+
+
+def _text(vr: str) -> Decoder:
+    def decode(raw: bytes, little_endian: bool, encodings: Sequence[str]) -> list[Value]:
+        text = decode_text(raw, encodings, vr).rstrip(_PADDING)
+        if "\\" in text and vr not in SINGLE_TEXT:
+            return [part.rstrip(_PADDING) for part in text.split("\\")]
+        return [text] if text else []
+
+    return decode
+
+
+def _number(code: str) -> Decoder:
+    """An attribute tag is two numbers of 16 bits, group and element, and becomes one of 32."""
+    size = struct.calcsize(f"={code}")
+    ones = {little: struct.Struct(f"{'<' if little else '>'}{code}") for little in (True, False)}
+
+    def decode(raw: bytes, little_endian: bool, encodings: Sequence[str]) -> list[Value]:
+        one = ones[little_endian]
+        if len(raw) == size:
+            found = [one.unpack(raw)]
+        elif len(raw) % size:
+            raise ValueError("length is no multiple of the value's size")
+        else:
+            found = list(one.iter_unpack(raw))
+        if code == "HH":
+            return [group << 16 | number for group, number in found]
+        return [value for (value,) in found]
+
+    return decode
+
+
+_DECODERS: dict[str, Decoder] = {
+    **dict.fromkeys(STRIPPED, _stripped),
+    **{vr: _text(vr) for vr in LOCAL_TEXT | SINGLE_TEXT},
+    **{vr: _number(code) for vr, code in NUMBERS.items()},
+}

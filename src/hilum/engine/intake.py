@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from hilum.engine.observe import Observer
-from hilum.errors import IgnoredError, TerminalError, UnreadableError
+from hilum.errors import IgnoredError, TerminalError
 from hilum.kernel.clock import Clock
-from hilum.kernel.digest import digest_file
+from hilum.kernel.digest import digest_stream
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Ledger
 from hilum.model.arrival import Arrival, Instance, Outcome, Received
@@ -109,17 +109,18 @@ def _subjects(item: Received) -> set[str]:
 
 
 def receive(arrival: Arrival) -> Received:
-    """Read one object: its digest and header, or why there is none."""
-    from hilum.dicom.header import read_header
+    """Read one object once: its header and its digest, or why there is none."""
+    from hilum.dicom.header import open_object, read_header
 
-    path = Path(local_path(arrival.uri))
-    digest = ""
+    path, digest = Path(local_path(arrival.uri)), ""
     try:
-        header = read_header(path)
-        digest = digest_file(path)
+        with open_object(path) as stream:
+            digest = digest_stream(stream)
+            stream.seek(0)
+            header = read_header(path, stream)
     except TerminalError as error:
         ignored = isinstance(error, IgnoredError)
-        return Received(arrival, _digest(path, error), None, {}, {}, error.reason, ignored, error.message)
+        return Received(arrival, digest, problem=error.reason, ignored=ignored, detail=error.message)
     except OSError as error:
         detail = f"cannot be read: {os.strerror(error.errno or 0)}"
         return Received(arrival, digest, problem="unreadable", detail=detail)
@@ -140,16 +141,6 @@ def _changed_unseen(item: Received) -> Received:
     """Other bytes under the same version (found by verifying): the digest tells the two arrivals apart."""
     version = f"{item.arrival.version}+{item.digest[:12]}"
     return replace(item, arrival=replace(item.arrival, version=version))
-
-
-def _digest(path: Path, error: TerminalError) -> str:
-    """The digest of an object that is no instance, where its bytes can be read at all."""
-    if isinstance(error, UnreadableError) and error.reason in ("unreadable", "not-regular"):
-        return ""
-    try:
-        return digest_file(path)
-    except OSError:
-        return ""
 
 
 def local_path(uri: str) -> str:

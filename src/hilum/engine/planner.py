@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from hilum.pipeline.plan import explain
 
 PAGE = 200
 FAILED = "failed"
+UNCHANGED = "unchanged"
 
 log = get_logger(__name__)
 
@@ -34,7 +35,7 @@ class Due:
     subject: Subject
     pipeline: CompiledPipeline
     reasons: tuple[str, ...]
-    steps: dict[str, list[str]]
+    steps: Mapping[str, Sequence[str]]
     run_id: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -45,7 +46,7 @@ class Due:
             "revision": self.subject.revision,
             "pipeline": self.pipeline.name,
             "reasons": list(self.reasons),
-            "steps": self.steps,
+            "steps": {name: list(reasons) for name, reasons in self.steps.items()},
             "run_id": self.run_id,
         }
 
@@ -117,7 +118,8 @@ def compare(
     if current is None:
         return Due(subject, pipeline, ("new",), {})
     run, plan = current
-    steps = {name: reasons for name, reasons in explain(plan, pipeline.plan).items() if reasons}
+    explained = explain(plan, pipeline.plan).items()
+    steps = {name: reasons for name, reasons in explained if reasons != (UNCHANGED,)}
     reasons = sorted({reason for each in steps.values() for reason in each})
     if run.revision != subject.revision:
         reasons.insert(0, "late-instances")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -20,56 +21,9 @@ from hilum.model.subject import Scope
 from hilum.model.work import Manifest
 from hilum.storage import Storage
 
-MODALITIES = frozenset(
-    [
-        "AR",
-        "AU",
-        "BDUS",
-        "BI",
-        "BMD",
-        "CR",
-        "CT",
-        "DG",
-        "DX",
-        "ECG",
-        "EPS",
-        "ES",
-        "GM",
-        "HC",
-        "HD",
-        "IO",
-        "IVOCT",
-        "IVUS",
-        "KER",
-        "LEN",
-        "LS",
-        "MG",
-        "MR",
-        "NM",
-        "OAM",
-        "OCT",
-        "OP",
-        "OPM",
-        "OPT",
-        "OPTENF",
-        "OPV",
-        "OT",
-        "PT",
-        "PX",
-        "REG",
-        "RF",
-        "RTIMAGE",
-        "SC",
-        "SEG",
-        "SM",
-        "SMR",
-        "SR",
-        "TG",
-        "US",
-        "VA",
-        "XA",
-        "XC",
-    ]
+MODALITY = re.compile(
+    "AR|AU|BDUS|BI|BMD|CR|CT|DG|DX|ECG|EPS|ES|GM|HC|HD|IO|IVOCT|IVUS|KER|LEN|LS|MG|MR|NM|OAM|OCT|OP|OPM|OPT|OPTENF"
+    "|OPV|OT|PT|PX|REG|RF|RTIMAGE|SC|SEG|SM|SMR|SR|TG|US|VA|XA|XC"
 )
 
 
@@ -175,7 +129,7 @@ def series_folder(run: RunInfo, facts: Mapping[str, Any]) -> Path:
         return Path(study) / "study" / run.pipeline
     modality = str(facts.get("Modality", ""))
     number = facts.get("SeriesNumber")
-    words = [modality if modality in MODALITIES else "XX"]
+    words = [modality if MODALITY.fullmatch(modality) else "XX"]
     words += [str(number)] if isinstance(number, int) else []
     return Path(study) / "-".join([*words, short_id("s", run.subject_uid)[2:10]]) / run.pipeline
 

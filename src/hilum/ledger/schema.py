@@ -17,9 +17,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: what a new database is stamped with."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -141,9 +142,9 @@ tasks = Table(
     Column("state", String(16), nullable=False),
     Column("task_key", String(64), nullable=False, default=""),
     Column("failures", Integer, nullable=False, default=0),
-    Column("memory", BigInteger),
     Column("reason", Text, nullable=False, default=""),
     Column("detail", Text, nullable=False, default=""),
+    Column("memory", BigInteger),
 )
 
 segments = Table(
@@ -160,7 +161,7 @@ segments = Table(
     Column("owner", Text, nullable=False, default=""),
     Column("lease_until", Time, nullable=False, default=0),
     Column("started_at", Time, nullable=False, default=0),
-    Index("ix_segments_ready", "state", "pipeline", "priority", "ready_at"),
+    Index("ix_segments_ready", "state", "pipeline", text("priority DESC"), "ready_at"),
     Index("ix_segments_owner", "owner"),
 )
 

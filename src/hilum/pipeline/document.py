@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hilum.model.subject import Scope
+from hilum.pipeline.problems import pipeline_error, problems_of
 from hilum.pipeline.quantities import Cores, Duration, Size
 from hilum.steps.api import Step
 from hilum.steps.registry import StepRegistry
 
+M = TypeVar("M", bound=BaseModel)
 STEP_NAME = r"^[a-z][a-z0-9_]*$"
 IMAGE = r"^\S+@sha256:[0-9a-f]{64}$"
 
@@ -125,19 +127,20 @@ def use(
     parameters: BaseModel | Mapping[str, Any] | None = None,
     needs: Sequence[str] = (),
     condition: str = "",
-    resources: Resources | None = None,
+    resources: Resources | Mapping[str, Any] | None = None,
     timeout: str | timedelta = "10m",
-    retry: RetryPolicy | None = None,
+    retry: RetryPolicy | Mapping[str, Any] | None = None,
 ) -> StepSpec:
     """A step of a pipeline declared in code; ``step`` is a step object or what ``uses`` would say.
 
     Raises:
-        UsageError: a step object that no worker process could import; pydantic's ValidationError: wrong values.
+        UsageError: a step object that no worker process could import. PipelineError: wrong values.
     """
     plain = (
         parameters.model_dump(mode="json") if isinstance(parameters, BaseModel) else dict(parameters or {})
     )
-    return StepSpec.model_validate(
+    return _valid(
+        StepSpec,
         {
             "uses": step if isinstance(step, str) else StepRegistry().get(step).reference,
             "parameters": plain,
@@ -146,7 +149,7 @@ def use(
             "resources": resources,
             "timeout": timeout,
             "retry": retry or RetryPolicy(),
-        }
+        },
     )
 
 
@@ -156,22 +159,32 @@ def pipeline(
     steps: Mapping[str, StepSpec | Step | str],
     scope: Scope | Literal["series", "study"] = Scope.SERIES,
     when: str = "",
-    settle: Settle | None = None,
+    settle: Settle | Mapping[str, Any] | None = None,
     priority: int = 100,
     max_running: int | None = None,
 ) -> Pipeline:
     """The Python twin of a pipeline file; a step is a spec made by :func:`use`, a step object or a registered name.
 
     Raises:
-        UsageError, pydantic.ValidationError: as :func:`use`.
+        UsageError, PipelineError: as :func:`use`.
     """
     specs = {key: value if isinstance(value, StepSpec) else use(value) for key, value in steps.items()}
-    return Pipeline(
-        name=name,
-        scope=Scope(scope),
-        when=when,
-        settle=settle or Settle(),
-        priority=priority,
-        max_running=max_running,
-        steps=specs,
+    return _valid(
+        Pipeline,
+        {
+            "name": name,
+            "scope": scope,
+            "when": when,
+            "settle": settle or Settle(),
+            "priority": priority,
+            "max_running": max_running,
+            "steps": specs,
+        },
     )
+
+
+def _valid(model: type[M], data: Mapping[str, Any]) -> M:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise pipeline_error(problems_of(error, model), name=str(data.get("name", "use()"))) from None

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 COUNT = "NumberOfInstances"
 KINDS: dict[Kind, str] = {
-    "string": "AE AS AT CS DA DT LO LT PN SH ST TM UC UI UR UT",
+    "string": "AE AS CS DA DT LO LT PN SH ST TM UC UI UR UT",
     "double": "DS FD FL",
-    "int": "IS SL SS SV UL US UV",
+    "int": "AT IS SL SS SV UL US UV",
 }
 MEASURED: dict[str, Kind] = {"number": "double", "integer": "int", "text": "string", "boolean": "bool"}
 LARGEST = 1 << 63

@@ -45,7 +45,9 @@ class Needed:
         """The one file of output ``name``; StepError ``input-missing`` if there is none or more."""
         found = self.files.get(name, ())
         if len(found) != 1:
-            raise StepError(f"expected one file of output {name!r}, found {len(found)}", reason="input-missing")
+            raise StepError(
+                f"expected one file of output {name!r}, found {len(found)}", reason="input-missing"
+            )
         return found[0]
 
 
@@ -79,7 +81,9 @@ class Context:
                 path = self.output_folder / output.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 return path
-        raise StepError(f"step {self.step.name} declares no single output {name!r}", reason="undeclared-output")
+        raise StepError(
+            f"step {self.step.name} declares no single output {name!r}", reason="undeclared-output"
+        )
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how far it is (0 to 1), for progress bars and as a sign of life."""

@@ -115,10 +115,11 @@ class StepRegistry:
         """A step object as another process will find it: under its registered name, or in its source file."""
         if step.reference:
             return step
-        function = inspect.unwrap(step.function)
         for name, entries in self._installed().items():
-            if f"{function.__module__}:{function.__qualname__}" in [entry.value for entry in entries]:
-                return self.get(name)
+            for entry in entries:  # its module is loaded, else there would be no step object of it
+                if getattr(sys.modules.get(entry.module), entry.attr, None) is step:
+                    return self.get(name)
+        function = inspect.unwrap(step.function)
         code = getattr(function, "__code__", None)
         path = Path(code.co_filename) if code else Path()
         if not path.is_file():
@@ -134,7 +135,7 @@ class StepRegistry:
                 hint="move it to the top level of its file",
             )
         path = path.resolve()
-        namespace = vars(sys.modules.get(function.__module__)) if function.__module__ in sys.modules else {}
+        namespace = getattr(sys.modules.get(function.__module__), "__dict__", {})
         attribute = next((key for key, value in namespace.items() if value is step), function.__name__)
         return replace(step, reference=f"{path}:{attribute}", source=digest_bytes(path.read_bytes()))
 

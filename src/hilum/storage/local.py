@@ -18,6 +18,8 @@ from hilum.storage.interface import ObjectMissing, ObjectStat, Storage, StorageF
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 TEMPORARY = ".part-"
+READ_ONLY = 0o444
+"""Content is addressed by what it is, and people reach it through links: a slip of an editor must not change it."""
 
 
 class LocalStorage(Storage):
@@ -61,6 +63,7 @@ class LocalStorage(Storage):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with path.open("rb") as stream:
+                os.fchmod(stream.fileno(), READ_ONLY)
                 os.fsync(stream.fileno())
             try:
                 os.replace(path, target)
@@ -111,8 +114,10 @@ class LocalStorage(Storage):
         return path if path.exists() else None
 
     def _path(self, name: str) -> Path:
-        if name.startswith("/") or ".." in name.split("/"):
-            raise UsageError("an object's name must be relative and without '..'", reason="bad-object-name")
+        if "\0" in name or not {"", ".", ".."}.isdisjoint(name.split("/")):
+            raise UsageError(
+                "an object's name must be relative, with no empty part and no '..'", reason="bad-object-name"
+            )
         return self.root / name
 
     def _copy(self, source: Path, target: Path) -> None:
@@ -121,6 +126,7 @@ class LocalStorage(Storage):
             with os.fdopen(handle, "wb") as out, source.open("rb") as stream:
                 shutil.copyfileobj(stream, out, 1 << 20)
                 out.flush()
+                os.fchmod(out.fileno(), READ_ONLY)
                 os.fsync(out.fileno())
             os.replace(temporary, target)
         except BaseException:

@@ -1,7 +1,8 @@
 """The warehouse port: append-only tables with row ids, read through views that keep the newest.
 
-Rows come from the ledger's outbox in numbered batches. A batch may come twice (a crash after writing, before the
-ledger heard of it), always with the same number and rows; the second time changes nothing.
+Rows come from the ledger's outbox in numbered batches, one after the other. A batch may come twice (a crash after
+writing, before the ledger heard of it), always with the same number and rows; the second time changes nothing. A row
+of ``retractions`` takes the row that it names out of its table's view for good.
 """
 
 from __future__ import annotations
@@ -29,9 +30,15 @@ class WarehouseUnavailable(TransientError):
     reason = "warehouse-unavailable"
 
 
+class WarehouseDamaged(TerminalError):
+    """A file of it cannot be read; the message names it."""
+
+    reason = "warehouse-damaged"
+
+
 @dataclass(frozen=True, slots=True)
 class TableInfo:
-    """A table or view: its name, what it holds, rows and bytes on disk."""
+    """A table or view: what it holds, how many rows it shows, and its bytes on disk (none for a view)."""
 
     name: str
     description: str
@@ -44,14 +51,24 @@ class Warehouse(ABC):
 
     @abstractmethod
     def append(self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-        """Write a batch: rows by table. Durable on return; the same batch again is a no-op.
+        """Write a batch: rows by table, plain JSON with dates and times as ISO 8601 text.
 
-        Batches are numbered upward from 1, but may come with gaps.
+        Durable on return; the same batch again is a no-op. Numbers go upward from 1 and may have gaps; a batch
+        comes only after all smaller ones have returned, or again.
+
+        Raises:
+            TerminalError: ``row-shape``: a table, column or value that the warehouse has not;
+                ``batch-out-of-order``: an unknown batch among others that were compacted already.
+            WarehouseUnavailable: it could not be written.
         """
 
     @abstractmethod
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Read-only SQL over the views; it can reach nothing outside the warehouse."""
+        """Read-only SQL over the views; it can reach nothing outside the warehouse. ``?`` stands for a parameter.
+
+        Raises:
+            QueryError: it is refused or fails. WarehouseDamaged: a file that it needs cannot be read.
+        """
 
     @abstractmethod
     def tables(self) -> list[TableInfo]:
@@ -59,4 +76,9 @@ class Warehouse(ABC):
 
     @abstractmethod
     def compact(self) -> int:
-        """Merge small files; returns how many files went away. Readers never notice."""
+        """Merge small files; returns how many fewer there are to read. Readers never notice.
+
+        Raises:
+            WarehouseDamaged: a file could not be read; everything else was compacted.
+            WarehouseUnavailable: it could not be written.
+        """

@@ -57,8 +57,11 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _conform_array(values: pa.Array, target: pa.DataType) -> pa.Array:
-    return pa.array([_convert(value, target) for value in values.to_pylist()], target)
+def _conform_array(values: pa.Array[Any], target: pa.DataType) -> pa.Array[Any]:
+    try:
+        return values.cast(target)
+    except pa.ArrowException:  # a single value where a list is asked for, say: rare, so by hand
+        return pa.array([_convert(value, target) for value in values.to_pylist()], target)
 
 
 def _convert(value: Any, target: pa.DataType) -> Any:

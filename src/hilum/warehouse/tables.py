@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hilum.dicom.rows import Column
+from hilum.dicom.columns import CONVERSION_FAULTS, Column, columns_of
 
 ROW_ID, RECORDED_AT = "_row_id", "_recorded_at"
 HEADERS = "dicom_metadata"
 RETRACTIONS = "retractions"
+KEYWORDS = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyDate", "AccessionNumber", "Modality", "StudyDescription"),
+    *("SeriesDescription", "PatientName", "PatientID", "BodyPartExamined", "StudyInstanceUID"),
+    *("SeriesInstanceUID", "SeriesNumber", "InstanceNumber"),
+)
+"""Columns of ``dicom_metadata`` that can be asked for before any header had them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +75,10 @@ TABLES: dict[str, Table] = {
         _table(
             HEADERS,
             "a row an instance: its header by keyword, and where it came from",
-            _columns(
-                "STRING",
-                "FileURI FileSHA256 TransferSyntaxUID Source SOPInstanceUID SOPClassUID SeriesInstanceUID "
-                "StudyInstanceUID PatientID Modality BodyPartExamined StudyDescription SeriesDescription "
-                "AccessionNumber",
-            ),
-            _columns("INTEGER", "FileSize SeriesNumber InstanceNumber"),
-            _columns("DATE", "StudyDate"),
+            _columns("STRING", "FileURI FileSHA256 TransferSyntaxUID Source"),
+            _columns("INTEGER", "FileSize"),
             _columns("TIMESTAMP", "ArrivalTime"),
-            _columns("STRING", "conversion_faults", repeated=True),
+            columns_of([dict.fromkeys((*KEYWORDS, CONVERSION_FAULTS))]),
             key="",
             order=("Modality", "BodyPartExamined", "StudyInstanceUID", "SeriesInstanceUID"),
         ),

@@ -4,6 +4,7 @@ same bytes on every machine. Tests, the demo and the benchmarks run on them, sin
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -229,7 +230,8 @@ def _image(base: Dataset, seed: int, index: int) -> Dataset:
     from pydicom.dataset import Dataset
 
     header = Dataset()
-    header.update(base)
+    for element in base:
+        header.add(copy.copy(element))  # else a fault planted in one slice would show in all
     header.SOPInstanceUID = headers.uid("instance", base.SeriesInstanceUID, seed, index)
     header.InstanceNumber = str(index + 1)
     return header

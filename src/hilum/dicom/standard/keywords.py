@@ -72,10 +72,9 @@ def lookup(keyword: str) -> Element | None:
 
 def by_tag(tag: int) -> Element | None:
     """The entry of this tag, or None; tags of repeating groups (50xx, 60xx) find theirs under the first group."""
-    found = elements().get(tag)
-    if found is None and tag >> 24 in (0x50, 0x60) and not tag & 0x00010000:
-        found = elements().get(tag & 0xFF00FFFF)
-    return found
+    if tag >> 24 in (0x50, 0x60) and not tag & 0x00010000:
+        tag &= 0xFF00FFFF
+    return elements().get(tag)
 
 
 def keywords() -> Iterator[str]:
@@ -88,5 +87,7 @@ def nearest(keyword: str, count: int = 3) -> list[str]:
     import difflib
 
     lowered = {known.lower(): known for known in _tags()}
-    close = difflib.get_close_matches(keyword.lower(), lowered, n=count, cutoff=0.7)
-    return [lowered[word] for word in close]
+    word = keyword.lower()
+    close = difflib.get_close_matches(word, lowered, n=count, cutoff=0.7)
+    longer = sorted((known for known in lowered if len(word) > 3 and known.startswith(word)), key=len)
+    return [lowered[known] for known in dict.fromkeys([*close, *longer])][:count]

@@ -29,6 +29,8 @@ DAMAGE = (
     "invalid page",
     "could not read block",
 )
+ALONE = 0x68696C756D
+"""Names the advisory lock among those of the database."""
 CHUNK = 500
 """Parameters in one IN list; SQLite's oldest limit is 999."""
 
@@ -85,6 +87,11 @@ class Database:
         except DatabaseError as error:
             damage(error)
             raise _unavailable(error) from error
+
+    def alone(self, connection: Connection) -> None:
+        """Wait until no other transaction is past this point; always so on SQLite, which has one writer."""
+        if not self.sqlite:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE})")
 
     def close(self) -> None:
         """Give all connections back."""

@@ -1,4 +1,6 @@
-"""Claims, leases and the ends of attempts: the part of the ledger that two engines contend for."""
+"""Claims and leases: the part of the ledger that two engines contend for. Statements are made once, as constants:
+they are executed for every attempt, and putting one together costs as much as running it.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +8,70 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 
 from hilum.ledger import schema
-from hilum.ledger.interface import Claim, Finished, TaskChange
+from hilum.ledger.interface import Claim, Finished
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
 from hilum.ledger.sql.database import Database
+from hilum.ledger.sql.ends import record_ends
 from hilum.ledger.sql.outbox import RowLists, post
-from hilum.ledger.sql.runs import change_run, plan_of, run_query, to_run
-from hilum.model.progress import advance
+from hilum.ledger.sql.runs import lock_runs, plan_of, run_query, to_run
 from hilum.model.work import RunPlan, RunState, TaskState
 
-SEGMENTS = schema.segments
-Candidate = tuple[int, int, int, str, str]
-"""(-priority, running of its pipeline, ready since, segment id, pipeline)"""
+Candidate = tuple[int, int, int, str]
+"""(-priority, running of its pipeline, ready since, segment id)"""
+
+_segments = schema.segments.c
+_running = _segments.state == "running"
+_among: BindParameter[Any] = bindparam("ids", expanding=True)
+
+AT_WORK = select(_segments.pipeline, func.count()).where(_running).group_by(_segments.pipeline)
+NEXT_PIPELINE = select(func.min(_segments.pipeline)).where(
+    _segments.state == "ready", _segments.pipeline > bindparam("after")
+)
+CANDIDATES = (
+    select(_segments.id, _segments.priority, _segments.ready_at)
+    .where(
+        _segments.state == "ready",
+        _segments.pipeline == bindparam("of_pipeline"),
+        _segments.ready_at <= bindparam("now"),
+    )
+    .order_by(_segments.priority.desc(), _segments.ready_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+TAKE = (
+    update(schema.segments)
+    .where(_segments.id.in_(_among))
+    .values(
+        state="running",
+        owner=bindparam("to_owner"),
+        lease_until=bindparam("until"),
+        started_at=bindparam("now"),
+        attempts=_segments.attempts + 1,
+    )
+)
+TAKEN = select(_segments.id, _segments.run_id, _segments.place, _segments.attempts).where(
+    _segments.id.in_(_among)
+)
+RUNS_OF = run_query().where(schema.runs.c.id.in_(_among))
+TASKS_OF = select(schema.tasks).where(schema.tasks.c.run_id.in_(_among))
+EXTEND = (
+    update(schema.segments)
+    .where(_segments.owner == bindparam("of_owner"), _running)
+    .values(lease_until=bindparam("until"))
+)
+OVERTAKEN = (
+    select(_segments.id)
+    .join(schema.runs, schema.runs.c.id == _segments.run_id)
+    .where(
+        _segments.owner == bindparam("of_owner"),
+        _running,
+        schema.runs.c.state == RunState.SUPERSEDED.value,
+    )
+)
 
 
 class Dispatching:
@@ -33,82 +84,67 @@ class Dispatching:
         self, owner: str, limit: int, now: datetime, lease: float, running: Mapping[str, int] | None = None
     ) -> list[Claim]:
         def work(connection: Connection) -> list[Claim]:
+            if running:
+                self.database.alone(connection)
             chosen = _choose(connection, limit, to_time(now), running or {})
             if not chosen:
                 return []
             until = to_time(now + timedelta(seconds=lease))
-            connection.execute(
-                update(SEGMENTS)
-                .where(SEGMENTS.c.id.in_(chosen))
-                .values(
-                    state="running",
-                    owner=owner,
-                    lease_until=until,
-                    started_at=to_time(now),
-                    attempts=SEGMENTS.c.attempts + 1,
-                )
-            )
+            taking = {"ids": chosen, "to_owner": owner, "until": until, "now": to_time(now)}
+            connection.execute(TAKE, taking)
             return self._claims(connection, chosen)
 
         return self.database.write(work)
 
     def heartbeat(self, owner: str, now: datetime, lease: float) -> list[str]:
         def work(connection: Connection) -> list[str]:
-            mine = (SEGMENTS.c.owner == owner, SEGMENTS.c.state == "running")
             until = to_time(now + timedelta(seconds=lease))
-            connection.execute(update(SEGMENTS).where(*mine).values(lease_until=until))
-            stale = (schema.runs.c.id == SEGMENTS.c.run_id, schema.runs.c.state == RunState.SUPERSEDED.value)
-            return list(connection.execute(select(SEGMENTS.c.id).where(*mine, *stale)).scalars())
+            connection.execute(EXTEND, {"of_owner": owner, "until": until})
+            return list(connection.execute(OVERTAKEN, {"of_owner": owner}).scalars())
 
         return self.database.write(work)
 
     def finish(self, owner: str, finished: Sequence[Finished], now: datetime) -> list[bool]:
-        def work(connection: Connection) -> list[bool]:
-            posted: RowLists = {}
-            kept = [self._finish(connection, owner, item, now, posted) for item in finished]
-            post(connection, posted)
-            return kept
-
-        return self.database.write(work)
+        return self.database.write(lambda connection: record_ends(connection, owner, finished, now))
 
     def reclaim(self, now: datetime, gone: Iterable[str] = ()) -> int:
         dead = sorted(set(gone))
+        late = (_segments.lease_until < to_time(now)) | _segments.owner.in_(dead)
+        query = select(schema.segments).where(_running, late)
 
         def work(connection: Connection) -> int:
-            late = (SEGMENTS.c.lease_until < to_time(now)) | SEGMENTS.c.owner.in_(dead)
-            query = select(SEGMENTS).where(SEGMENTS.c.state == "running", late).order_by(SEGMENTS.c.id)
-            found = list(connection.execute(query.with_for_update(skip_locked=True)).mappings())
-            posted: RowLists = {"attempts": []}
+            run_ids = sorted({row.run_id for row in connection.execute(query)})
+            runs = {info.id: info for info in lock_runs(connection, run_ids)}
+            found = [
+                row for row in connection.execute(query.order_by(_segments.id)).mappings() if row["run_id"] in runs
+            ]  # fmt: skip
             for row in found:
-                superseded = select(schema.runs.c.state).where(schema.runs.c.id == row["run_id"])
-                over = connection.execute(superseded).scalar_one() == RunState.SUPERSEDED.value
+                over = runs[row["run_id"]].state is not RunState.RUNNING
                 values = {"state": "done" if over else "ready", "owner": "", "ready_at": to_time(now)}
-                connection.execute(update(SEGMENTS).where(SEGMENTS.c.id == row["id"]).values(**values))
-                posted["attempts"].append(
-                    rows.lost(dict(row), row["owner"], from_time(row["started_at"]), now)
-                )
+                connection.execute(update(schema.segments).where(_segments.id == row["id"]).values(**values))
+            attempts = [rows.unreported(row, "lost", "engine-gone", now) for row in found]
+            posted: RowLists = {"attempts": attempts}
             post(connection, posted)
             return len(found)
 
         return self.database.write(work)
 
     def owners(self) -> list[str]:
-        query = select(SEGMENTS.c.owner).where(SEGMENTS.c.state == "running").distinct()
         with self.database.read() as connection:
-            return sorted(connection.execute(query).scalars())
+            return sorted(connection.execute(select(_segments.owner).where(_running).distinct()).scalars())
 
     def next_ready(self) -> datetime | None:
-        query = select(func.min(SEGMENTS.c.ready_at)).where(SEGMENTS.c.state == "ready")
+        query = select(func.min(_segments.ready_at)).where(_segments.state == "ready")
         with self.database.read() as connection:
             value = connection.execute(query).scalar()
         return None if value is None else from_time(value)
 
     def _claims(self, connection: Connection, ids: Sequence[str]) -> list[Claim]:
-        found = {row.id: row for row in connection.execute(select(SEGMENTS).where(SEGMENTS.c.id.in_(ids)))}
+        found = {row.id: row for row in connection.execute(TAKEN, {"ids": ids})}
         run_ids = sorted({row.run_id for row in found.values()})
-        runs = {row.id: row for row in connection.execute(run_query().where(schema.runs.c.id.in_(run_ids)))}
+        runs = {row.id: row for row in connection.execute(RUNS_OF, {"ids": run_ids})}
         tasks: dict[str, list[Any]] = {run_id: [] for run_id in run_ids}
-        for row in connection.execute(select(schema.tasks).where(schema.tasks.c.run_id.in_(run_ids))):
+        for row in connection.execute(TASKS_OF, {"ids": run_ids}):
             tasks[row.run_id].append(row)
         claims = []
         for segment_id in ids:
@@ -129,116 +165,28 @@ class Dispatching:
             )
         return claims
 
-    def _finish(
-        self, connection: Connection, owner: str, item: Finished, now: datetime, posted: RowLists
-    ) -> bool:
-        claim = item.claim
-        query = select(SEGMENTS).where(SEGMENTS.c.id == claim.segment_id).with_for_update()
-        segment = connection.execute(query).one()
-        mine = segment.state == "running" and segment.owner == owner and segment.attempts == claim.number
-        if not mine:
-            return False
-        posted.setdefault("attempts", []).append(rows.attempt(item, now))
-        for table, items in item.rows.items():
-            posted.setdefault(table, []).extend(dict(row) for row in items)
-        state = connection.execute(
-            select(schema.runs.c.state).where(schema.runs.c.id == claim.run.id).with_for_update()
-        ).scalar_one()
-        if state != RunState.RUNNING.value:
-            self._set_segment(connection, claim.segment_id, "done", now)
-            return True
-        for change in item.changes:
-            _change_task(connection, claim.run.id, change)
-            if change.state.final:
-                posted.setdefault("tasks", []).append(rows.task(claim.run.id, change, now))
-        self._advance(connection, claim, item.not_before, now, posted)
-        return True
 
-    def _advance(
-        self, connection: Connection, claim: Claim, not_before: datetime, now: datetime, posted: RowLists
-    ) -> None:
-        """Let the run move on from its tasks' states: block, open the next segments, end."""
-        run_id = claim.run.id
-        query = select(schema.tasks.c.step, schema.tasks.c.state).where(schema.tasks.c.run_id == run_id)
-        states = {step: TaskState(state) for step, state in connection.execute(query)}
-        moved = advance(claim.plan, states)
-        for step in moved.blocked:
-            change = TaskChange(step, TaskState.BLOCKED, reason="need-failed")
-            _change_task(connection, run_id, change)
-            posted.setdefault("tasks", []).append(rows.task(run_id, change, now))
-        segments = select(SEGMENTS.c.place, SEGMENTS.c.state).where(SEGMENTS.c.run_id == run_id)
-        before = dict(connection.execute(segments).tuples())
-        for index in moved.finished:
-            if before[index] != "done":
-                self._set_segment(connection, f"{run_id}.{index}", "done", now)
-        for index in moved.ready:
-            if index == claim.index:
-                self._set_segment(connection, claim.segment_id, "ready", not_before)
-            elif before[index] == "waiting":
-                self._set_segment(connection, f"{run_id}.{index}", "ready", now)
-        if moved.run is not RunState.RUNNING:
-            reason = "" if moved.run is RunState.SUCCEEDED else _first_reason(connection, run_id)
-            state = moved.run.value
-            row = change_run(connection, run_id, now, state=state, finished_at=now, reason=reason)
-            posted.setdefault("runs", []).append(row)
-
-    @staticmethod
-    def _set_segment(connection: Connection, segment_id: str, state: str, ready_at: datetime) -> None:
-        values = {"state": state, "owner": "", "ready_at": to_time(ready_at)}
-        connection.execute(update(SEGMENTS).where(SEGMENTS.c.id == segment_id).values(**values))
-
-
-def _change_task(connection: Connection, run_id: str, change: TaskChange) -> None:
-    table = schema.tasks
-    values: dict[str, Any] = {"state": change.state.value, "reason": change.reason, "detail": change.detail}
-    if change.task_key:
-        values["task_key"] = change.task_key
-    if change.failed:
-        values["failures"] = table.c.failures + 1
-    if change.memory is not None:
-        values["memory"] = change.memory
-    where = (table.c.run_id == run_id, table.c.step == change.step)
-    connection.execute(update(table).where(*where).values(**values))
-
-
-def _first_reason(connection: Connection, run_id: str) -> str:
-    table = schema.tasks
-    query = select(table.c.reason).where(table.c.run_id == run_id, table.c.state == TaskState.DEAD.value)
-    return str(connection.execute(query.order_by(table.c.position).limit(1)).scalar() or "")
-
-
-def _choose(connection: Connection, limit: int, now: int, free: Mapping[str, int]) -> list[str]:
+def _choose(connection: Connection, limit: int, now: int, most_running: Mapping[str, int]) -> list[str]:
     """Ids of up to ``limit`` ready segments: highest priority first, then the pipeline with least at work.
 
-    ``free`` says how many more of a pipeline may run; a pipeline that it does not name has no limit.
+    ``most_running`` says how many of a pipeline may run at once; one that it does not name has no limit.
     """
     candidates: list[Candidate] = []
-    at_work = select(SEGMENTS.c.pipeline, func.count()).where(SEGMENTS.c.state == "running")
-    busy: dict[str, int] = dict(connection.execute(at_work.group_by(SEGMENTS.c.pipeline)).tuples().all())
+    busy: dict[str, int] = dict(connection.execute(AT_WORK).tuples().all())
     for pipeline in _pipelines(connection):
-        room = free.get(pipeline)
-        most = limit if room is None else min(limit, room - busy.get(pipeline, 0))
+        load = busy.get(pipeline, 0)
+        most = min(limit, most_running.get(pipeline, limit + load) - load)
         if most <= 0:
             continue
-        query = (
-            select(SEGMENTS.c.id, SEGMENTS.c.priority, SEGMENTS.c.ready_at)
-            .where(SEGMENTS.c.state == "ready", SEGMENTS.c.pipeline == pipeline, SEGMENTS.c.ready_at <= now)
-            .order_by(SEGMENTS.c.priority.desc(), SEGMENTS.c.ready_at)
-            .limit(most)
-            .with_for_update(skip_locked=True)
-        )
-        for place, row in enumerate(connection.execute(query)):
-            load = busy.get(pipeline, 0) + place
-            candidates.append((-row.priority, load, row.ready_at, row.id, pipeline))
+        found = connection.execute(CANDIDATES, {"of_pipeline": pipeline, "now": now, "most": most})
+        candidates += [(-row.priority, load + place, row.ready_at, row.id) for place, row in enumerate(found)]
     return [candidate[3] for candidate in sorted(candidates)[:limit]]
 
 
 def _pipelines(connection: Connection) -> list[str]:
     """Pipelines with ready segments, by skipping along the index rather than reading it."""
     found: list[str] = []
-    query = select(func.min(SEGMENTS.c.pipeline)).where(SEGMENTS.c.state == "ready")
-    name = connection.execute(query).scalar()
-    while name is not None:
+    name: str | None = ""
+    while (name := connection.execute(NEXT_PIPELINE, {"after": name}).scalar()) is not None:
         found.append(name)
-        name = connection.execute(query.where(SEGMENTS.c.pipeline > name)).scalar()
     return found

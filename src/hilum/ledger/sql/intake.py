@@ -55,7 +55,9 @@ class Intake:
                     .order_by(arrivals.sequence)
                 )
                 for row in connection.execute(query):
-                    found[row.uri] = Known(row.version, row.size, row.digest, Outcome(row.outcome), _subjects(row))
+                    found[row.uri] = Known(
+                        row.version, row.size, row.digest, Outcome(row.outcome), _subjects(row)
+                    )
         return found
 
     def record_arrivals(self, received: Sequence[Received], now: datetime) -> list[Outcome]:

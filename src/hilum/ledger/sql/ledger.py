@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, inspect, select, text, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
 from hilum.errors import UsageError
 from hilum.ledger import schema
@@ -16,7 +17,8 @@ from hilum.ledger.sql.database import Database
 from hilum.ledger.sql.dispatch import Dispatching
 from hilum.ledger.sql.intake import Intake
 from hilum.ledger.sql.outbox import Outbox
-from hilum.ledger.sql.runs import Planning, to_task
+from hilum.ledger.sql.planning import Planning
+from hilum.ledger.sql.runs import to_task
 from hilum.ledger.sql.subjects import Settling
 from hilum.model.work import RunPlan, RunState, TaskState
 
@@ -77,15 +79,11 @@ class SqlLedger(Intake, Settling, Planning, Dispatching, Outbox, Ledger):
 
 def _bring_up_to_date(database: Database, url: str) -> None:
     """Make the schema in an empty database, migrate an older one; most often there is nothing to do."""
-    with database.read() as connection:
-        tables = set(inspect(connection).get_table_names())
-        known = None
-        if schema.schema_version.name in tables:
-            known = connection.execute(select(schema.schema_version.c.version_num)).scalar()
+    known = _version(database)
     if known == schema.REVISION:
         return
     if known is None:
-        database.write(_create_schema)
+        database.write(lambda connection: _create_schema(database, connection))
         return
     from hilum.ledger.migrate import known_revisions, upgrade
 
@@ -98,7 +96,19 @@ def _bring_up_to_date(database: Database, url: str) -> None:
     upgrade(url)
 
 
-def _create_schema(connection: Connection) -> None:
+def _version(database: Database) -> str | None:
+    """The schema's version; None if there is no schema yet."""
+    query = select(schema.schema_version.c.version_num)
+    with database.read() as connection, suppress(OperationalError, ProgrammingError):
+        return connection.execute(query).scalar()
+    with database.read() as connection:
+        if inspect(connection).has_table(schema.schema_version.name):
+            return connection.execute(query).scalar()
+    return None
+
+
+def _create_schema(database: Database, connection: Connection) -> None:
+    database.alone(connection)
     schema.metadata.create_all(connection)
     table = schema.schema_version
     if connection.execute(select(table)).first() is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hilum.kernel.digest import short_id
 from hilum.ledger.interface import Finished, RunInfo, TaskChange
+from hilum.ledger.schema import from_time
 from hilum.model.arrival import Outcome, Quarantined, Received
 from hilum.model.subject import Member, Revision
 
@@ -165,7 +166,7 @@ def attempt(finished: Finished, now: datetime) -> Row:
     )
 
 
-def lost(segment: Mapping[str, Any], owner: str, started: datetime, now: datetime) -> Row:
+def unreported(segment: Mapping[Any, Any], outcome: str, reason: str, now: datetime) -> Row:
     """A row of ``attempts`` for one of which nobody will ever report."""
     attempt_id = f"{segment['id']}.{segment['attempts']}"
     return _row(
@@ -175,9 +176,9 @@ def lost(segment: Mapping[str, Any], owner: str, started: datetime, now: datetim
         run_id=segment["run_id"],
         number=segment["attempts"],
         steps=[],
-        machine=owner.partition("/")[0],
-        outcome="lost",
-        reason="engine-gone",
-        started_at=started,
+        machine=segment["owner"].partition("/")[0],
+        outcome=outcome,
+        reason=reason,
+        started_at=from_time(segment["started_at"]),
         finished_at=now,
     )

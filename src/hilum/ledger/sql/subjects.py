@@ -122,7 +122,7 @@ def add_to_subjects(
             if only is not None and key not in only:
                 continue
             groups.setdefault(key, (scope, uid, study_uid, []))[3].append(item)
-    existing = {row.id: row for row in _locked(connection, sorted(groups))}
+    existing = {row.id: row for row in lock_subjects(connection, sorted(groups))}
     table = schema.subjects
     for key, (scope, uid, study_uid, items) in sorted(groups.items()):
         first = min(to_time(item.arrival.arrived_at) for item in items)
@@ -161,7 +161,7 @@ def reopen(connection: Connection, before: Instance, item: Received) -> None:
     }
     new = {subject_id(scope, uid) for scope, uid, _ in _subjects_of(item)}
     table = schema.subjects
-    for row in _locked(connection, sorted(old)):
+    for row in lock_subjects(connection, sorted(old)):
         values: dict[str, Any] = {"changes": row.changes + 1, "open": True, "closing": False}
         if row.id not in new:
             values["instances"] = row.instances - 1
@@ -185,7 +185,7 @@ def _facts(item: Received) -> dict[str, Any]:
     return {"facts": json.dumps(item.facts, separators=(",", ":")), "facts_digest": item.digest}
 
 
-def _locked(connection: Connection, ids: Sequence[str]) -> list[Any]:
+def lock_subjects(connection: Connection, ids: Sequence[str]) -> list[Any]:
     """Rows of subjects, locked in the order of ids so that two engines cannot wait for each other."""
     table = schema.subjects
     found: list[Any] = []

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from hilum.dicom.quiet import quiet_pydicom
 from hilum.errors import StepError
 from hilum.steps.api import Code, Measure, Output, Parameters, step
 from hilum.steps.context import Context, InputInstance
@@ -49,12 +50,12 @@ class NiftiParameters(Parameters):
     """How to convert.
 
     Attributes:
-        level: ISA-L's compression level, 0 (fast) to 3 (small).
+        level: ISA-L's compression level, 0 to 3; 2 comes within 2 % of gzip -6 on CT.
         anonymize_sidecar: leave patient, dates and comments out of sidecar and NIfTI header.
         timeout: seconds that dcm2niix may take.
     """
 
-    level: int = Field(default=3, ge=0, le=3)
+    level: int = Field(default=2, ge=0, le=3)
     anonymize_sidecar: bool = True
     timeout: float = Field(default=300.0, gt=0)
 
@@ -90,6 +91,7 @@ def _count(name: str, meaning: str) -> Measure:
         _count("instances_unconverted", "Number of instances not converted"),
     ],
 )
+@quiet_pydicom()
 def nifti(ctx: Context, parameters: NiftiParameters) -> None:
     """Convert images to NIfTI with BIDS sidecars.
 
@@ -236,7 +238,9 @@ def _compress(source: Path, target: Path, level: int) -> None:
     with (
         source.open("rb") as plain,
         mmap.mmap(plain.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        igzip_threaded.open(target, "wb", compresslevel=level, threads=COMPRESSION_THREADS) as packed,
+        igzip_threaded.open(  # type: ignore[no-untyped-call]
+            target, "wb", compresslevel=level, threads=COMPRESSION_THREADS
+        ) as packed,
     ):
         view = memoryview(content)
         packed.write(view)
@@ -246,7 +250,11 @@ def _compress(source: Path, target: Path, level: int) -> None:
 def _account(
     ctx: Context, made: list[Conversion], staged: list[InputInstance], left_out: dict[str, str]
 ) -> None:
-    """Measure, and write ``conversion.json``: what is in which file, and what is in none and why."""
+    """Measure, and write ``conversion.json``: what is in which file, and what is in none and why.
+
+    ``derived`` are dcm2niix's second versions of a volume: resampled to equal distances (``_Eq``), straightened
+    (``_Tilt``), overlays (``_ROI``).
+    """
     converted = sum(one.instances for one in made)
     dropped = len(staged) - converted
     volumes = sum(one.shape[3] for one in made)
@@ -262,6 +270,11 @@ def _account(
             {"file": f"{one.stem}.nii.gz", "instances": one.instances, "shape": list(one.shape)}
             for one in made
         ],
+        "derived": sorted(
+            path.name
+            for path in ctx.output_folder.glob("*.nii.gz")
+            if path.name.removesuffix(".nii.gz") not in {one.stem for one in made}
+        ),
         "instances": len(ctx.instances),
         "converted": converted,
         "unconverted": [{"sop_instance_uid": uid, "reason": left_out[uid]} for uid in sorted(left_out)],

@@ -131,7 +131,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_segments_owner", "segments", ["owner"], unique=False)
     op.create_index(
-        "ix_segments_ready", "segments", ["state", "pipeline", "priority", "ready_at"], unique=False
+        "ix_segments_ready",
+        "segments",
+        ["state", "pipeline", sa.text("priority DESC"), "ready_at"],
+        unique=False,
     )
     op.create_index(op.f("ix_segments_run_id"), "segments", ["run_id"], unique=False)
     op.create_table(
@@ -161,7 +164,6 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("task_key", sa.String(length=64), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("memory", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "step", name=op.f("pk_tasks")),

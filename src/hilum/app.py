@@ -1,0 +1,279 @@
+"""A home, opened: settings become chosen adapters here and nowhere else.
+
+import hilum
+
+with hilum.open("./.hilum") as home:
+    report = home.run("./scans")
+    table = home.query("SELECT Modality, count(*) FROM dicom_metadata GROUP BY ALL")
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from hilum.errors import UsageError
+from hilum.kernel.clock import Clock, SystemClock
+from hilum.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from hilum.engine.engine import Engine, RunReport
+    from hilum.engine.observe import Observer
+    from hilum.engine.planner import Due
+    from hilum.ledger.interface import Ledger, RunInfo, Summary
+    from hilum.model.arrival import Quarantined
+    from hilum.pipeline.compiled import CompiledPipeline
+    from hilum.pipeline.document import Pipeline
+    from hilum.steps.registry import StepRegistry
+    from hilum.storage import Storage
+    from hilum.warehouse.interface import Warehouse
+
+DEFAULT_HOME = ".hilum"
+
+
+def default_home() -> Path:
+    """``HILUM_HOME``, else ``./.hilum``."""
+    return Path(os.environ.get("HILUM_HOME") or DEFAULT_HOME)
+
+
+def open_home(path: str | Path | None = None, *, create: bool = True, **settings: Any) -> Home:
+    """Open a home, made if it is not there.
+
+    Args:
+        path: the folder; by default ``HILUM_HOME``, else ``./.hilum``.
+        create: with False a missing home is an error.
+        settings: override those of ``hilum.toml`` and the environment; see :class:`hilum.Settings`.
+
+    Raises:
+        UsageError: no home there (``no-home``), or settings that do not hold.
+    """
+    root = Path(path) if path is not None else default_home()
+    root = root.expanduser().absolute()
+    if not create and not root.is_dir():
+        raise UsageError(
+            f"there is no home at {root}",
+            reason="no-home",
+            hint="`hilum run PATH` makes one; --home or HILUM_HOME name another",
+        )
+    return Home(root, load_settings(root, flags=settings))
+
+
+class Home:
+    """A place where Hilum keeps ledger, store, warehouse and results. Open it with :func:`hilum.open`.
+
+    Parts are opened when first used, so looking at one of them costs nothing of the others.
+    """
+
+    def __init__(self, root: Path, settings: Settings, clock: Clock | None = None) -> None:
+        self.root = root
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        root.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Home:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        for part in ("ledger", "warehouse"):
+            opened = self.__dict__.pop(part, None)
+            if opened is not None and hasattr(opened, "close"):
+                opened.close()
+
+    # --- parts
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is."""
+        return self.settings.ledger or f"sqlite:///{self.root / 'ledger.sqlite'}"
+
+    @property
+    def results(self) -> Path:
+        """The tree of links to results, for people."""
+        return self.root / "results"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The transactional truth."""
+        from hilum.ledger import open_ledger
+
+        return open_ledger(self.ledger_url)
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Revisions, artifacts and manifests."""
+        from hilum.storage import open_storage
+
+        return open_storage((self.root / "store").as_uri())
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The analytical record."""
+        from hilum.warehouse.local import LocalWarehouse
+
+        return LocalWarehouse(self.root / "warehouse")
+
+    @cached_property
+    def registry(self) -> StepRegistry:
+        """The steps that pipelines can use."""
+        from hilum.steps.registry import StepRegistry
+
+        return StepRegistry()
+
+    # --- doing
+
+    def run(
+        self,
+        *paths: str | Path,
+        pipelines: Iterable[str | Path | Pipeline] = (),
+        verify: bool = False,
+        observer: Observer | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> RunReport:
+        """Process what is at ``paths`` now, and return when all of it is done.
+
+        Args:
+            pipelines: files or declared pipelines; by default those of the settings, else the built-in default.
+            verify: read again also what seems unchanged.
+            observer: told what happens.
+            stop: asked now and then; True ends the run early, what is at work is finished first.
+        """
+        from hilum.sources.folder import FolderSource
+
+        source = FolderSource([Path(path) for path in paths], self.clock, skip=[self.root])
+        engine = self.engine(pipelines, observer)
+        try:
+            return engine.process(source, verify=verify, stop=stop)
+        finally:
+            engine.close()
+
+    def serve(
+        self,
+        *watch: str | Path,
+        pipelines: Iterable[str | Path | Pipeline] = (),
+        observer: Observer | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Watch folders and process what arrives, until ``stop``."""
+        from hilum.engine.serve import serve
+        from hilum.sources.watch import WatchedFolder
+
+        engine = self.engine(pipelines, observer)
+        sources = [
+            WatchedFolder(
+                Path(path).expanduser().absolute(),
+                self.clock,
+                still=self.settings.still,
+                sweep=self.settings.sweep,
+                skip=(self.root,),
+            )
+            for path in watch
+        ]
+        try:
+            serve(engine, sources, self.clock, stop)
+        finally:
+            for source in sources:
+                source.close()
+            engine.close()
+
+    def engine(
+        self, pipelines: Iterable[str | Path | Pipeline] = (), observer: Observer | None = None
+    ) -> Engine:
+        """An engine on this home; close it after use."""
+        from hilum.engine.engine import Engine
+        from hilum.executors.process import ProcessExecutor
+
+        return Engine(
+            ledger=self.ledger,
+            warehouse=self.warehouse,
+            storage=self.storage,
+            executor=ProcessExecutor(self.root / "work", self.settings.slots or None, clock=self.clock),
+            pipelines=self.pipelines(pipelines),
+            clock=self.clock,
+            owner=f"{socket.gethostname()}/{os.getpid()}/{self.clock.now():%Y%m%dT%H%M%S%f}",
+            memory_cap=self.settings.memory_bytes,
+            results=self.results,
+            observer=observer,
+        )
+
+    def pipelines(self, given: Iterable[str | Path | Pipeline] = ()) -> list[CompiledPipeline]:
+        """Pipelines checked and resolved: the given ones, else the settings', else the built-in default."""
+        from hilum.pipeline.compiled import compile_pipeline
+        from hilum.pipeline.default import default_pipeline
+        from hilum.pipeline.load import load_pipeline
+
+        wanted: list[str | Path | Pipeline] = list(given)
+        wanted = wanted or [self.root / path for path in self.settings.pipelines]
+        compiled = []
+        for each in wanted:
+            if isinstance(each, (str, Path)):
+                path = Path(each)
+                compiled.append(compile_pipeline(load_pipeline(path), self.registry, path.absolute().parent))
+            else:
+                compiled.append(compile_pipeline(each, self.registry, Path.cwd()))
+        return compiled or [compile_pipeline(default_pipeline(), self.registry, Path.cwd())]
+
+    def plan(self, pipelines: Iterable[str | Path | Pipeline] = ()) -> list[Due]:
+        """What would run and why; changes nothing."""
+        from hilum.engine.planner import Planner
+
+        planner = Planner(self.ledger, self.clock, self.pipelines(pipelines))
+        return planner.due(self.ledger.subjects())
+
+    def retry(self, runs: Iterable[str] | None = None) -> list[str]:
+        """Bring dead tasks back (of these runs, or of all that failed); the next engine tries them again."""
+        return self.ledger.retry(runs, self.clock.now())
+
+    def work(self, observer: Observer | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+        """Run what the ledger has open, and return when it is done."""
+        engine = self.engine((), observer)
+        try:
+            engine.work(stop=stop)
+        finally:
+            engine.close()
+
+    def record(self) -> int:
+        """Write what waits for the warehouse; how many rows."""
+        from hilum.engine.recorder import Recorder
+
+        owner = f"{socket.gethostname()}/{os.getpid()}/record"
+        recorder = Recorder(self.ledger, self.warehouse, self.storage, self.clock, owner, self.results)
+        written = recorder.record()
+        recorder.finish()
+        return written
+
+    # --- looking
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Read-only SQL over the warehouse, as an Arrow table; ``.to_pandas()`` makes it a data frame."""
+        return self.warehouse.query(sql, parameters)
+
+    def status(self) -> Summary:
+        """The state of the home in counts."""
+        return self.ledger.summary()
+
+    def runs(self, limit: int | None = None) -> list[RunInfo]:
+        """Runs, newest first."""
+        return self.ledger.runs(limit=limit)
+
+    def quarantine(self, *, released: bool = False) -> list[Quarantined]:
+        """What was refused and waits for somebody."""
+        return self.ledger.quarantine(released=released)
+
+    def release(self, entry: str, keep: str = "") -> Quarantined:
+        """Settle a quarantine entry; a conflict needs ``keep`` ``old`` or ``new``."""
+        released = self.ledger.release(entry, keep, self.clock.now())
+        self.record()
+        return released

@@ -1,0 +1,148 @@
+"""Export: results as files with names that people chose, each with its provenance beside it.
+
+Names come from header keywords, so they may hold patient data: that is what was asked for, and the only place
+outside the warehouse where it happens. Values are made safe for any file system.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hilum.engine.lineage import trace
+from hilum.errors import UsageError
+from hilum.kernel.nearest import did_you_mean
+from hilum.storage import Storage
+from hilum.warehouse.interface import Warehouse
+
+DEFAULT_LAYOUT = "{PatientID}/{SeriesNumber}_{SeriesDescription}"
+UNSAFE = re.compile(r"[^\w.+@=-]+")
+OWN = ("pipeline", "step", "subject_id")
+CURRENT = """
+SELECT a.*, r.pipeline, r.scope, r.subject_uid FROM artifacts a
+JOIN tasks t ON t.task_key = a.task_key AND t.state = 'succeeded'
+JOIN runs r ON r.run_id = t.run_id AND r."current"
+ORDER BY r.subject_id, r.pipeline, a.step, a.path
+"""
+HEADERS = {
+    "series": "SELECT * FROM dicom_metadata WHERE SeriesInstanceUID = ? ORDER BY SOPInstanceUID LIMIT 1",
+    "study": "SELECT * FROM dicom_metadata WHERE StudyInstanceUID = ? ORDER BY SOPInstanceUID LIMIT 1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file that was written. ``already``: it was there with the same content."""
+
+    path: Path
+    artifact_id: str
+    already: bool
+
+
+def export(
+    warehouse: Warehouse,
+    storage: Storage,
+    destination: Path,
+    layout: str = DEFAULT_LAYOUT,
+    *,
+    steps: tuple[str, ...] = (),
+    pipelines: tuple[str, ...] = (),
+) -> Iterator[Exported]:
+    """Write the artifacts of current runs below ``destination``; yields each as it is written.
+
+    Args:
+        layout: folder of a subject's files, with header keywords in braces; also {pipeline}, {step}, {subject_id}.
+        steps, pipelines: only these.
+
+    Raises:
+        UsageError: a keyword in the layout that is not DICOM's.
+    """
+    check_layout(layout)
+    taken: dict[Path, str] = {}
+    headers: dict[str, Mapping[str, Any]] = {}
+    for row in warehouse.query(CURRENT).to_pylist():
+        if (steps and row["step"] not in steps) or (pipelines and row["pipeline"] not in pipelines):
+            continue
+        uid = row["subject_uid"]
+        if uid not in headers:
+            found = warehouse.query(HEADERS[row["scope"]], [uid]).to_pylist()
+            headers[uid] = found[0] if found else {}
+        folder = destination / folder_for(layout, headers[uid], row)
+        path = _free(folder / row["step"] / row["path"], row["artifact_id"], taken)
+        yield _write(warehouse, storage, path, row)
+
+
+def check_layout(layout: str) -> None:
+    """UsageError if the layout names what is no keyword, or cannot be read."""
+    from hilum.dicom.standard.keywords import keywords, lookup
+
+    try:
+        names = [
+            name for _text, name, _spec, _conversion in string.Formatter().parse(layout) if name is not None
+        ]
+    except ValueError as error:
+        raise UsageError(f"the layout cannot be read: {error}", reason="bad-layout") from None
+    for name in names:
+        if name not in OWN and lookup(name) is None:
+            raise UsageError(
+                f"{name!r} in the layout is no DICOM keyword",
+                hint=did_you_mean(name, keywords()),
+                reason="bad-layout",
+            )
+
+
+def folder_for(layout: str, header: Mapping[str, Any], row: Mapping[str, Any]) -> Path:
+    """The layout filled in; each part is made safe, and none can lead out of the destination."""
+    own = {name: row.get(name) for name in OWN}
+    parts = []
+    for part in layout.split("/"):
+        values = {
+            name: _text({**header, **own}.get(name))
+            for _t, name, _s, _c in string.Formatter().parse(part)
+            if name
+        }
+        parts.append(_safe(part.format(**values)))
+    return Path(*[part for part in parts if part] or ["unnamed"])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(_text(part) for part in value.values() if part)
+    if isinstance(value, (list, tuple)):
+        return "-".join(_text(part) for part in value)
+    return "" if value is None else str(value)
+
+
+def _safe(text: str) -> str:
+    return UNSAFE.sub("_", text).strip("._ ")[:100]
+
+
+def _free(path: Path, artifact_id: str, taken: dict[Path, str]) -> Path:
+    """``path``, or one beside it where another artifact has it."""
+    if taken.setdefault(path, artifact_id) != artifact_id:
+        path = path.with_name(f"{artifact_id}_{path.name}")
+        taken[path] = artifact_id
+    return path
+
+
+def _write(warehouse: Warehouse, storage: Storage, path: Path, row: Mapping[str, Any]) -> Exported:
+    provenance = path.with_name(path.name + ".provenance.json")
+    if path.exists() and provenance.exists() and row["digest"] in provenance.read_text():
+        return Exported(path, row["artifact_id"], True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    source = storage.local_path(row["object"])
+    if source is not None:
+        shutil.copyfile(source, partial)
+    else:
+        storage.fetch(row["object"], partial)
+    partial.replace(path)
+    told = trace(warehouse, row["artifact_id"]).as_json()
+    provenance.write_text(json.dumps(told, indent=2, default=str) + "\n")
+    return Exported(path, row["artifact_id"], False)

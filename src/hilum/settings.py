@@ -1,0 +1,152 @@
+"""Settings: `hilum.toml` in the home, overridden by ``HILUM_*`` variables, overridden by flags. Few, and checked."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from hilum.errors import UsageError
+from hilum.kernel.nearest import did_you_mean, nearest
+
+FILE = "hilum.toml"
+PREFIX = "HILUM_"
+BYTES = re.compile(r"(\d+)(Ki|Mi|Gi|Ti)?")
+POWERS = {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set. Each name is a key of ``hilum.toml`` and, in capitals after ``HILUM_``, a variable.
+
+    Attributes:
+        ledger: SQLAlchemy URL of the ledger; empty means ``ledger.sqlite`` in the home.
+        pipelines: pipeline files, relative to the home; empty means the built-in default.
+        slots: attempts at once; 0 means one for each core.
+        memory: most memory for one attempt, such as ``8Gi``; empty means three quarters of the machine's.
+        still: seconds that a watched file must not change before it counts.
+        sweep: seconds between two looks at everything that is watched.
+        log_format: ``console`` or ``json``.
+        log_level: ``debug``, ``info``, ``warning`` or ``error``.
+    """
+
+    ledger: str = ""
+    pipelines: tuple[str, ...] = ()
+    slots: int = 0
+    memory: str = ""
+    still: float = 2.0
+    sweep: float = 60.0
+    log_format: str = "console"
+    log_level: str = "warning"
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory limit in bytes."""
+        if not self.memory:
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
+        return parse_bytes(self.memory)
+
+
+def load_settings(
+    home: Path, environment: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings of a home.
+
+    Args:
+        flags: settings from the command line; None values are left out.
+
+    Raises:
+        UsageError: an unknown key (with the nearest right one), a value of the wrong type, a file that is no TOML.
+    """
+    settings = Settings()
+    file = home / FILE
+    if file.is_file():
+        try:
+            document = tomllib.loads(file.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} is no TOML: {error}", reason="bad-settings") from None
+        settings = _merge(settings, document, str(file))
+    environment = os.environ if environment is None else environment
+    settings = _merge(settings, _from_environment(environment), "the environment")
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    return _merge(settings, given, "the command line")
+
+
+def parse_bytes(text: str) -> int:
+    """``8Gi``, ``500Mi`` or plain bytes as a number of bytes."""
+    found = BYTES.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(
+            f"{text!r} is no amount of memory", hint="write 8Gi, 500Mi or bytes", reason="bad-settings"
+        )
+    return int(found[1]) << POWERS[found[2]]
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Variables that name a setting, or nearly do; others that begin with HILUM_ are for other purposes."""
+    found: dict[str, Any] = {}
+    known = [field.name for field in fields(Settings)]
+    for variable in environment:
+        name = variable.removeprefix(PREFIX).lower()
+        if variable.startswith(PREFIX) and name not in known and (meant := nearest(name, known)):
+            raise UsageError(
+                f"the variable {variable} sets nothing",
+                hint=f"did you mean {PREFIX}{meant.upper()}?",
+                reason="unknown-setting",
+            )
+    for field in fields(Settings):
+        text = environment.get(PREFIX + field.name.upper())
+        if text is None:
+            continue
+        default = field.default
+        if isinstance(default, tuple):
+            found[field.name] = [part for part in text.split(os.pathsep) if part]
+        elif isinstance(default, (int, float)):
+            found[field.name] = _number(field.name, text, type(default))
+        else:
+            found[field.name] = text
+    return found
+
+
+def _number(name: str, text: str, kind: type) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise UsageError(
+            f"{PREFIX}{name.upper()} must be a number, not {text!r}", reason="bad-settings"
+        ) from None
+
+
+def _merge(settings: Settings, document: Mapping[str, Any], where: str) -> Settings:
+    defaults = {field.name: field.default for field in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, value in document.items():
+        if name not in defaults:
+            raise UsageError(
+                f"{where} names a setting that there is not: {name!r}",
+                hint=did_you_mean(name, defaults),
+                reason="unknown-setting",
+            )
+        values[name] = _checked(name, value, defaults[name], where)
+    return replace(settings, **values)
+
+
+def _checked(name: str, value: Any, default: Any, where: str) -> Any:
+    if (
+        isinstance(default, tuple)
+        and isinstance(value, (list, tuple))
+        and all(isinstance(v, str) for v in value)
+    ):
+        return tuple(value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        kind = "a list of texts" if isinstance(default, tuple) else type(default).__name__
+        raise UsageError(f"{where}: {name} must be {kind}, not {value!r}", reason="bad-settings")
+    if name == "memory" and value:
+        parse_bytes(value)
+    return value

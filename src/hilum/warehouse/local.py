@@ -1,0 +1,161 @@
+"""The warehouse in a folder: Parquet files, written by Arrow and read by DuckDB.
+
+Readers need no server and no lock: they list the files and read them. One writer appends batches; one compaction at
+a time merges files beside it. See :mod:`hilum.warehouse.files` for why a crash at any point does no harm.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hilum.errors import TerminalError
+from hilum.kernel.clock import Clock, SystemClock
+from hilum.warehouse.files import (
+    SPILL,
+    DataFile,
+    batch_path,
+    compact_path,
+    listing,
+    partial_files,
+    publish,
+    short_name,
+)
+from hilum.warehouse.interface import TableInfo, Warehouse, WarehouseDamaged
+from hilum.warehouse.tables import TABLES, VIEWS, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+GRACE = 60.0
+"""Seconds that a file stays after a compaction has replaced it, for queries that listed it before."""
+ABANDONED = 86_400.0
+"""Seconds after which what a query put on disk for want of memory is known to be nobody's."""
+
+
+class LocalWarehouse(Warehouse):
+    """Tables as folders of Parquet files below ``root``, which is made by the first append."""
+
+    def __init__(self, root: Path, *, clock: Clock | None = None, grace: float = GRACE) -> None:
+        self.root = root.absolute()
+        self._clock = clock or SystemClock()
+        self._grace = grace
+
+    def append(self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+        from hilum.warehouse.encode import encode
+        from hilum.warehouse.parquet import write
+
+        filled = {name: items for name, each in rows.items() if (items := list(each))}
+        if unknown := sorted(filled.keys() - TABLES.keys()):
+            raise TerminalError(f"the warehouse has no table {unknown[0]}", reason="row-shape")
+        encoded = {
+            name: encode(TABLES[name], batch, items)
+            for name, items in filled.items()
+            if not self._is_compacted(TABLES[name], batch)
+        }
+        for name, table in encoded.items():
+            publish(batch_path(self.root / name, batch), partial(write, rows=table))
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        from hilum.warehouse.query import run_query
+
+        return run_query(self.root, sql, parameters)
+
+    def tables(self) -> list[TableInfo]:
+        described = {table.name: table.description for table in TABLES.values()}
+        described |= {view.name: view.description for view in VIEWS.values()}
+        counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in described)
+        rows = self.query(f"SELECT * FROM ({counts}) AS counted(name, number)").to_pydict()
+        counted = dict(zip(rows["name"], rows["number"], strict=True))
+        return [
+            TableInfo(name, text, counted[name], sum(_size(file) for file in listing(self.root / name)[0]))
+            for name, text in described.items()
+        ]
+
+    def compact(self) -> int:
+        if not self.root.is_dir():
+            return 0
+        gone = 0
+        fault: WarehouseDamaged | None = None
+        for spill in self.root.glob(f"{SPILL}*"):
+            if self._age(spill) > ABANDONED:
+                shutil.rmtree(spill, ignore_errors=True)
+        with self._alone() as alone:
+            for table in TABLES.values() if alone else ():
+                self._sweep(self.root / table.name)
+                try:
+                    gone += self._compact(table)
+                except WarehouseDamaged as error:
+                    fault = fault or error
+        if fault is not None:
+            raise fault
+        return gone
+
+    def _compact(self, table: Table) -> int:
+        from hilum.warehouse.compact import choose, merge
+
+        folder = self.root / table.name
+        gone = 0
+        while groups := choose(listing(folder)[0]):
+            for files in groups:
+                target = compact_path(folder, files[0].first, files[-1].last)
+                publish(target, partial(merge, table, files))
+                gone += len(files) - 1
+        return gone
+
+    def _sweep(self, folder: Path) -> None:
+        """Take away what crashes left and what compactions replaced, once no query can be reading it."""
+        covered = [(file.path, by.path) for file, by in listing(folder)[1]]
+        for path, since in [*covered, *((path, path) for path in partial_files(folder))]:
+            with suppress(FileNotFoundError):
+                if self._age(since) > self._grace:
+                    path.unlink()
+
+    def _age(self, path: Path) -> float:
+        return self._clock.now().timestamp() - path.stat().st_mtime
+
+    def _is_compacted(self, table: Table, batch: int) -> bool:
+        """Whether the batch was appended before and is part of a larger file by now."""
+        for file in listing(self.root / table.name)[0]:
+            if file.compacted and file.first <= batch <= file.last:
+                if batch in _batches(file.path):
+                    return True
+                raise TerminalError(
+                    f"batch {batch} comes too late: {short_name(file.path)} was compacted without it",
+                    reason="batch-out-of-order",
+                    hint="batches are to be appended one after the other",
+                )
+        return False
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Whether no other process compacts this warehouse; the lock goes with the process."""
+        handle = os.open(self.root / ".compacting", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(handle)
+
+
+def _batches(path: Path) -> set[int | None]:
+    from hilum.warehouse.encode import BATCH
+    from hilum.warehouse.parquet import open_file
+
+    with open_file(path) as file:
+        return set(file.read([BATCH]).column(BATCH).unique().to_pylist())
+
+
+def _size(file: DataFile) -> int:
+    try:
+        return file.path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,58 @@
+"""How Hilum writes and opens Parquet files: compressed with Zstandard, in row groups small enough to merge many, each
+page with a checksum, so that a compaction never carries damage on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hilum.warehouse.files import damaged
+from hilum.warehouse.interface import WarehouseDamaged
+
+GROUP_ROWS = 1 << 17
+GROUP_BYTES = 32 << 20
+"""A row group ends at whichever comes first; bytes as they are in memory."""
+PAGE_BYTES = 256 << 10
+
+
+def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", data_page_size=PAGE_BYTES, write_page_checksum=True
+    )
+
+
+def write(path: Path, rows: pa.Table) -> None:
+    """Write a table to a new file."""
+    with writer(path, rows.schema) as out:
+        out.write_table(rows, row_group_size=GROUP_ROWS)
+
+
+def open_file(path: Path) -> pq.ParquetFile:
+    """Open a file to be read in a stream.
+
+    Raises:
+        WarehouseDamaged: it is no Parquet file, or is cut off.
+    """
+    try:
+        return pq.ParquetFile(path, buffer_size=PAGE_BYTES, pre_buffer=False, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path) from error
+
+
+def first_damaged(paths: Iterable[Path]) -> Path | None:
+    """The first of these files that cannot be read from its beginning to its end."""
+    for path in paths:
+        try:
+            for _ in open_file(path).iter_batches():
+                pass
+        except FileNotFoundError:
+            continue
+        except (WarehouseDamaged, pa.ArrowException, OSError):
+            return path
+    return None
