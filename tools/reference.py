@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -70,9 +72,8 @@ def _reasons(tree: ast.AST) -> Iterator[tuple[str, str, str]]:
                 yield code, _text(node.args[0]), _text(named.get("hint"))
         elif isinstance(node, ast.ClassDef):
             for line in node.body:
-                named_so = isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "reason"
-                if named_so and (code := _text(line.value)):
-                    yield code, _first_line(ast.get_docstring(node) or ""), ""
+                if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "reason":
+                    yield _text(line.value), _first_line(ast.get_docstring(node) or ""), ""
 
 
 def _text(node: ast.expr | None) -> str:
@@ -146,19 +147,32 @@ def commands() -> str:
     return "\n".join(parts)
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def _first_line(text: str) -> str:
-    return " ".join(text.split("\n\n")[0].split()).rstrip(".").replace("``", "`")
+    return _markdown(" ".join(text.split("\n\n")[0].split()).rstrip("."))
+
+
+def _markdown(text: str) -> str:
+    """A docstring's literals and roles as Markdown has them."""
+    return re.sub(r":[a-z]+:`~?([^`]+)`", r"`\1`", text.replace("``", "`"))
+
+
+def pipeline_schema() -> str:
+    """The JSON Schema of pipeline files."""
+    from hilum.pipeline.schema import pipeline_schema
+
+    return json.dumps(pipeline_schema(), indent=2)
 
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "logs.md": logs,
+    "pipeline.schema.json": pipeline_schema,
     "reasons.md": reasons,
     "steps.md": steps,
 }
@@ -167,7 +181,8 @@ PAGES: dict[str, Callable[[], str]] = {
 def main(arguments: list[str]) -> int:
     stale = []
     for name, write in PAGES.items():
-        path, text = REFERENCE / name, WRITTEN_BY + "\n" + write().rstrip() + "\n"
+        head = WRITTEN_BY + "\n" if name.endswith(".md") else ""
+        path, text = REFERENCE / name, head + write().rstrip() + "\n"
         if not path.exists() or path.read_text() != text:
             stale.append(name)
             if "--check" not in arguments:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,9 @@ from hilum.settings import Settings, load_settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hilum.engine.doctor import Finding
     from hilum.engine.engine import Engine, RunReport
+    from hilum.engine.lineage import Lineage
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
     from hilum.ledger.interface import Ledger, RunInfo, Summary
@@ -210,20 +212,18 @@ class Home:
 
     def pipelines(self, given: Iterable[str | Path | Pipeline] = ()) -> list[CompiledPipeline]:
         """Pipelines checked and resolved: the given ones, else the settings', else the built-in default."""
-        from hilum.pipeline.compiled import compile_pipeline
+        from hilum.pipeline.compiled import compile_file, compile_pipeline
         from hilum.pipeline.default import default_pipeline
-        from hilum.pipeline.load import load_pipeline
 
         wanted: list[str | Path | Pipeline] = list(given)
         wanted = wanted or [self.root / path for path in self.settings.pipelines]
         compiled = []
         for each in wanted:
             if isinstance(each, (str, Path)):
-                path = Path(each)
-                compiled.append(compile_pipeline(load_pipeline(path), self.registry, path.absolute().parent))
+                compiled.append(compile_file(Path(each).absolute(), self.registry))
             else:
                 compiled.append(compile_pipeline(each, self.registry, Path.cwd()))
-        return compiled or [compile_pipeline(default_pipeline(), self.registry, Path.cwd())]
+        return compiled or [default_pipeline(self.registry)]
 
     def plan(self, pipelines: Iterable[str | Path | Pipeline] = ()) -> list[Due]:
         """What would run and why; changes nothing."""
@@ -267,6 +267,30 @@ class Home:
     def runs(self, limit: int | None = None) -> list[RunInfo]:
         """Runs, newest first."""
         return self.ledger.runs(limit=limit)
+
+    def lineage(self, identifier: str | Path) -> Lineage:
+        """Where a result came from: by artifact or measurement id, task key, digest, or a path in ``results/``."""
+        from hilum.engine.lineage import trace
+
+        path = Path(identifier)
+        if path.is_symlink():
+            name = path.resolve().relative_to(self.root.resolve() / "store").as_posix()
+            rows = self.query("SELECT artifact_id FROM artifacts WHERE object = ?", [name]).to_pylist()
+            identifier = rows[0]["artifact_id"] if rows else identifier
+        return trace(self.warehouse, str(identifier))
+
+    def doctor(self, *, deep: bool = False) -> Iterator[Finding]:
+        """What is wrong with the home; with ``deep`` every artifact and instance is hashed again."""
+        from hilum.engine.doctor import Doctor
+
+        parts = (lambda: self.ledger, lambda: self.storage, lambda: self.warehouse)
+        return Doctor(self.root, *parts, self.clock, deep=deep).examine()
+
+    def mend(self) -> list[str]:
+        """Mend what can be mended safely; a line for each thing done."""
+        from hilum.engine.mend import mend
+
+        return mend(self.ledger, self.storage, self.clock, self.record)
 
     def quarantine(self, *, released: bool = False) -> list[Quarantined]:
         """What was refused and waits for somebody."""

@@ -8,14 +8,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hilum.errors import UsageError
+from hilum.kernel.logging import Level, LogFormat
 from hilum.kernel.nearest import did_you_mean, nearest
 
 FILE = "hilum.toml"
 PREFIX = "HILUM_"
 BYTES = re.compile(r"(\d+)(Ki|Mi|Gi|Ti)?")
+CHOICES = {"log_format": get_args(LogFormat), "log_level": get_args(Level)}
 POWERS = {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 
 
@@ -40,8 +42,8 @@ class Settings:
     memory: str = ""
     still: float = 2.0
     sweep: float = 60.0
-    log_format: str = "console"
-    log_level: str = "warning"
+    log_format: LogFormat = "console"
+    log_level: Level = "warning"
 
     @property
     def memory_bytes(self) -> int:
@@ -149,4 +151,9 @@ def _checked(name: str, value: Any, default: Any, where: str) -> Any:
         raise UsageError(f"{where}: {name} must be {kind}, not {value!r}", reason="bad-settings")
     if name == "memory" and value:
         parse_bytes(value)
+    choices = CHOICES.get(name)
+    if choices is not None and value not in choices:
+        raise UsageError(
+            f"{where}: {name} must be one of {', '.join(choices)}, not {value!r}", reason="bad-settings"
+        )
     return value

@@ -398,10 +398,10 @@ class TestRunning:
         [report] = run(executor, subject.spec(plan("sizes")))
         assert report.outcome is AttemptOutcome.SUCCEEDED
 
-    def test_watching_with_nothing_to_see_returns(self, executor: Executor) -> None:
+    def test_watching_with_nothing_to_see_waits_no_less_than_asked(self, executor: Executor) -> None:
         started = time.monotonic()
-        assert list(executor.watch(0.01)) == []
-        assert time.monotonic() - started < 30
+        assert list(executor.watch(0.05)) == []
+        assert time.monotonic() - started >= 0.05
 
     def test_ids_bound_to_an_attempt_need_no_particular_names(
         self, executor: Executor, subject: Subject

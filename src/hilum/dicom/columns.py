@@ -104,7 +104,7 @@ def columns_of(rows: Iterable[Mapping[str, Any]], extra: Iterable[Column] = ()) 
     for row in rows:
         names.update(row)
         for name, value in row.items():
-            if _is_sequence(name) and value:
+            if value and isinstance(value, list) and _is_sequence(name):
                 items.setdefault(name, []).extend(value)
     for name in sorted(names - {column.name for column in columns}, key=_order):
         if not _is_sequence(name):

@@ -29,7 +29,7 @@ def to_integer(value: Value) -> int:
         if not _INTEGER.fullmatch(value):
             raise ValueError("not an integer")
         value = int(value)
-    if value != int(value) or not -(1 << 63) <= value < 1 << 63:
+    if (isinstance(value, float) and not value.is_integer()) or not -(1 << 63) <= value < 1 << 63:
         raise ValueError("not an integer of 64 bits")
     return int(value)
 

@@ -100,8 +100,8 @@ def _decode_built(tag: int, vr: str, value: Any, signed: bool) -> DataElement:
 
 
 def _plain(value: Any) -> Value:
-    if hasattr(value, "original_string"):
-        return str(value.original_string)
+    if isinstance(original := getattr(value, "original_string", None), str):
+        return original
     if isinstance(value, (int, float)):
         return float(value) if isinstance(value, float) else int(value)
     return str(value)

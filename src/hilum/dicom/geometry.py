@@ -64,9 +64,11 @@ class Plane:
 
     @property
     def normal(self) -> Vector:
-        """Row x column: the direction in which slices are stacked."""
+        """Row x column, of length 1: the direction in which slices are stacked."""
         (a, b, c), (d, e, f) = self.row, self.column
-        return (b * f - c * e, c * d - a * f, a * e - b * d)
+        x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
+        length = math.hypot(x, y, z)
+        return (x / length, y / length, z / length)
 
 
 def planes(dataset: Dataset) -> list[Plane]:
@@ -197,10 +199,8 @@ class Stack:
     @property
     def tilt(self) -> float:
         """Degrees between the direction of stacking and the normal: the gantry's tilt, 0 where straight."""
-        length = float(np.linalg.norm(self.step))
-        if len(self) == 1 or length == 0:
-            return 0.0
-        return math.degrees(math.acos(min(1.0, abs(self.spacing[2]) / length)))
+        across = float(np.linalg.norm(np.cross(self.step, self.planes[self.order[0]].normal)))
+        return math.degrees(math.atan2(across, abs(self.spacing[2])))
 
     @property
     def affine(self) -> Floats:

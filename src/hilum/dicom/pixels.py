@@ -11,7 +11,7 @@ C.7.6.16.2.9 (Pixel Value Transformation).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -215,6 +215,22 @@ def modality_values(dataset: Dataset, stored: Array, index: int = 0) -> Array:
         return np.add(stored.view(np.int16), np.int16(intercept))  # may wrap round, and comes out right
     wide: Array = stored.astype(np.int64) * slope + intercept
     return wide.astype(target)
+
+
+def scaling_varies(images: Sequence[Dataset]) -> bool:
+    """Whether frames differ in Rescale Slope or Intercept."""
+    return len({(how.slope, how.intercept) for how in _rescales(images)}) > 1
+
+
+def has_private_scaling(image: Dataset) -> bool:
+    """Whether it is Philips MR, which has a second, private pair of factors beside Rescale Slope and Intercept."""
+    return image.get("Modality") == "MR" and str(image.get("Manufacturer") or "").upper().startswith(
+        "PHILIPS"
+    )
+
+
+def _rescales(images: Sequence[Dataset]) -> Iterator[Rescale]:
+    return (rescale(image, index) for image in images for index in range(frame_count(image)))
 
 
 def functional_group(dataset: Dataset, sequence: str, index: int) -> Dataset | None:

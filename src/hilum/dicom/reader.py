@@ -66,7 +66,7 @@ def parse(stream: BinaryIO) -> Parsed:
     start = _start(window, size)
     if len(window) < size:
         try:
-            return _parse(io.BytesIO(window), start, stream, size)
+            return _parse(io.BytesIO(window), len(window), start, stream, size)
         except IgnoredError:
             raise
         except Exception:  # whatever it was, the window may be the cause; the whole object decides
@@ -78,7 +78,7 @@ def parse(stream: BinaryIO) -> Parsed:
 def _judged(source: BinaryIO, start: int, stream: BinaryIO, size: int) -> Parsed:
     """:func:`_parse` with pydicom's errors told apart: the bytes ended, or they make no sense."""
     try:
-        return _parse(source, start, stream, size)
+        return _parse(source, size, start, stream, size)
     except (IgnoredError, UnreadableError):
         raise
     except Exception as error:
@@ -111,10 +111,10 @@ def _start(head: bytes, size: int) -> int:
 
 
 def _is_first_element(head: bytes, order: str, size: int) -> bool:
-    """Whether an object without preamble begins with an element of the file meta or the identifying group."""
+    """Whether an object without preamble begins as one can: with file meta, a directory or the identifying group."""
     group, number = struct.unpack(f"{order}HH", head[:4])
     known = by_tag(group << 16 | number)
-    if group not in (0x0002, 0x0008) or (known is None and number):
+    if group not in (0x0002, 0x0004, 0x0008) or (known is None and number):
         return False
     vr = "UL" if known is None else known.vr
     implicit_length = int.from_bytes(head[4:8], "little")
@@ -163,8 +163,8 @@ class _Watch:
         return False
 
 
-def _parse(source: BinaryIO, start: int, stream: BinaryIO, size: int) -> Parsed:
-    """Parse ``source``, which is ``stream`` or a window on its beginning."""
+def _parse(source: BinaryIO, available: int, start: int, stream: BinaryIO, size: int) -> Parsed:
+    """Parse ``source``, which is ``stream`` or a window of ``available`` bytes on its beginning."""
     from pydicom.filereader import read_dataset
 
     source.seek(start)
@@ -174,16 +174,18 @@ def _parse(source: BinaryIO, start: int, stream: BinaryIO, size: int) -> Parsed:
         raise IgnoredError("the object is a DICOMDIR", reason="dicomdir")
     if syntax == DEFLATED_LITTLE_ENDIAN:
         position = source.tell()
-        source, size = _inflate(stream, position)
+        source, available, size = _inflate(stream, position)
         stream = source
     implicit, little, found = _encoding(source, syntax)
-    watch = _Watch(source, size)
+    watch = _Watch(source, available)
     watch.last = max(map(int, meta.keys()), default=0)
     dataset = read_dataset(source, implicit, little, stop_when=watch, defer_size=BULK)
     if DIRECTORY_RECORDS in dataset:
         raise IgnoredError("the object is a DICOMDIR", reason="dicomdir")
     if watch.pixels:
         _check_pixels(stream, *watch.pixels, size, little)
+    elif available < size:
+        raise corrupt()
     else:
         _check_end(source, watch, dataset, size)
     for tag in watch.bulk:
@@ -209,8 +211,8 @@ def _encoding(source: BinaryIO, syntax: str) -> tuple[bool, bool, str]:
     return False, True, EXPLICIT_LITTLE_ENDIAN
 
 
-def _inflate(stream: BinaryIO, position: int) -> tuple[BinaryIO, int]:
-    """The inflated data set (PS3.5 A.5), its first part at least, and its whole size in bytes."""
+def _inflate(stream: BinaryIO, position: int) -> tuple[BinaryIO, int, int]:
+    """The inflated data set (PS3.5 A.5) or its first part, the bytes in there, and its whole size in bytes."""
     stream.seek(position)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     kept, size = io.BytesIO(), 0
@@ -221,8 +223,9 @@ def _inflate(stream: BinaryIO, position: int) -> tuple[BinaryIO, int]:
             kept.write(part)
     if not inflater.eof:
         raise truncated()
+    available = kept.tell()
     kept.seek(0)
-    return kept, size
+    return kept, available, size
 
 
 def _check_pixels(stream: BinaryIO, position: int, length: int, size: int, little: bool) -> None:

@@ -20,11 +20,13 @@ from hilum.dicom.geometry import Floats, Stack, Vector, planes, require_single_v
 from hilum.dicom.pixels import (
     frame_count,
     has_pixels,
+    has_private_scaling,
     header_number,
     iter_frames,
     modality_values,
     read_instance,
     rescale,
+    scaling_varies,
 )
 from hilum.dicom.quiet import quiet_pydicom
 from hilum.errors import StepError
@@ -87,7 +89,8 @@ class ImageSeries:
         Raises:
             StepError: ``no-pixel-data``, ``no-geometry``, ``color``, ``mixed-size``, ``mixed-orientation``,
                 ``mixed-spacing``, ``mixed-unit``, ``several-volumes``, ``duplicate-positions``,
-                ``irregular-spacing``, ``gantry-tilt``, or what :func:`hilum.dicom.pixels.frames` raises.
+                ``irregular-spacing``, ``gantry-tilt``, ``private-scaling``, or what
+                :func:`hilum.dicom.pixels.frames` raises.
         """
         if self._volume is None:
             self._volume = _volume(self.images)
@@ -110,6 +113,12 @@ def _volume(images: list[Dataset]) -> Volume:
     units = {rescale(image).unit for image in images}
     if len(units) > 1:
         raise StepError("the slices differ in the unit of their values", reason="mixed-unit")
+    if has_private_scaling(images[0]) and scaling_varies(images):
+        raise StepError(
+            "Philips MR whose Rescale Slope changes between slices",
+            reason="private-scaling",
+            hint="only Philips's private factors make such slices comparable; the nifti step applies them",
+        )
     array = _read(images, arranged)
     owners = [str(image.get("SOPInstanceUID", "")) for image in images for _ in range(frame_count(image))]
     return Volume(

@@ -102,8 +102,7 @@ class Engine:
         taken = self.take_in(source, verify=verify)
         self._ledger.close_subjects(taken.subjects)
         self.settler.settle()
-        self.planner.plan()
-        started = self.planner.plan(taken.subjects)
+        started = [*self.planner.plan(), *self.planner.plan(taken.subjects)]
         self.work(taken.subjects, stop=stop)
         runs = [run for run, _plan in self._ledger.current_runs(taken.subjects).values()]
         return RunReport(taken.counts, runs, started, frozenset(taken.subjects), stop())

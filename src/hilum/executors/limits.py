@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""What numeric libraries read when they are loaded: how many threads they may start."""
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -85,14 +87,16 @@ def descendants(pid: int) -> list[int]:
 
 
 def tree_memory(pid: int, enough: int) -> int:
-    """Bytes of memory that the descendants of a process hold.
+    """Bytes of memory that the descendants of a process hold, cached files not counted.
 
     Resident sizes count what processes share once for each, so where their sum is above ``enough`` it is measured
     again by proportional sizes, which is exact and slow.
     """
     pids = descendants(pid)
-    roughly = sum(_resident(child) for child in pids)
-    return roughly if roughly <= enough else sum(_proportional(child) for child in pids)
+    roughly = sum(_kibibytes(child, "status", ("RssAnon:", "RssShmem:")) for child in pids) << 10
+    if roughly <= enough:
+        return roughly
+    return sum(_kibibytes(child, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")) for child in pids) << 10
 
 
 def kill_children() -> dict[int, tuple[int, resource.struct_rusage]]:
@@ -112,16 +116,9 @@ def kill_children() -> dict[int, tuple[int, resource.struct_rusage]]:
         ended[pid] = status, usage
 
 
-def _resident(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-    except (OSError, IndexError):
-        return 0
-
-
-def _proportional(pid: int) -> int:
+def _kibibytes(pid: int, file: str, fields: tuple[str, ...]) -> int:
+    """The sum of some fields of a process' file in /proc; 0 if it is gone."""
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) << 10
-    return _resident(pid)
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(fields))
+    return 0

@@ -107,15 +107,20 @@ def code_measurements(key: str, step: Step, readings: list[Reading]) -> tuple[Me
 def find_manifest(storage: Storage, key: str) -> Manifest | None:
     """The commit under this key, if there is one."""
     try:
-        return from_json(Manifest, json.loads(storage.read(manifest_object(key))))
+        return read_manifest(storage.read(manifest_object(key)))
     except ObjectMissing:
         return None
 
 
+def read_manifest(data: bytes) -> Manifest:
+    """The manifest that is stored as these bytes."""
+    return from_json(Manifest, json.loads(data))
+
+
 def commit(
     storage: Storage, spec: AttemptSpec, made: Made, folder: Path, machine: str, clock: Clock
-) -> Manifest:
-    """Store a task's files and commit it; the manifest of whoever committed this key first.
+) -> bytes:
+    """Store a task's files and commit it; the manifest of whoever committed this key first, as it is stored.
 
     Args:
         folder: the step's output folder; its declared files are moved away.
@@ -146,12 +151,12 @@ def commit(
         )
         data = json.dumps(to_json(manifest), separators=(",", ":")).encode()
         if storage.create(manifest_object(made.task_key), data):
-            return manifest
+            return data
     except BaseException:
         _discard(storage, artifacts)
         raise
     _discard(storage, artifacts)
-    return from_json(Manifest, json.loads(storage.read(manifest_object(made.task_key))))
+    return storage.read(manifest_object(made.task_key))
 
 
 def _describe(attempt: str, key: str, file: MadeFile, folder: Path) -> Artifact:

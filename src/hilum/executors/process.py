@@ -27,11 +27,11 @@ from typing import Any
 
 from hilum.errors import TerminalError
 from hilum.executors.interface import Executor, Progress
+from hilum.executors.limits import THREADS
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.model.codec import from_json, to_json
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 CLOSING = 10.0
 
 
@@ -89,16 +89,15 @@ class ProcessExecutor(Executor):
         self._start()
 
     def watch(self, timeout: float) -> Sequence[AttemptReport | Progress]:
-        if not self._events and self._zygote:
-            zygote = self._zygote
-            slots = {slot.channel: slot for slot in zygote.slots}
-            ready = wait([zygote.control, *slots], timeout)
-            for channel in ready:
-                if isinstance(channel, Connection):
-                    self._receive(zygote, slots[channel])
-            if zygote.control in ready:
-                self._zygote_died(zygote)
-            self._start()
+        zygote = self._zygote
+        slots = {slot.channel: slot for slot in zygote.slots} if zygote else {}
+        ready = wait([*slots, *([zygote.control] if zygote else [])], 0 if self._events else timeout)
+        for channel in ready:
+            if zygote and isinstance(channel, Connection):
+                self._receive(zygote, slots[channel])
+        if zygote and zygote.control in ready:
+            self._zygote_died(zygote)
+        self._start()
         events, self._events = self._events, []
         return events
 
@@ -215,7 +214,7 @@ def _begin() -> _Zygote:
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env={**dict.fromkeys(ONE_THREAD, "1"), **os.environ},
+            env={**dict.fromkeys(THREADS, "1"), **os.environ},
         )
     return _Zygote(process, ours)
 

@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
 
-from hilum.errors import HilumError
+from hilum.errors import HilumError, TransientError
 from hilum.executors.attempt import output_folder
 from hilum.executors.limits import adopt_orphans, kill_children, oom_kills, tree_memory
 from hilum.executors.outputs import Made, commit
@@ -64,14 +64,28 @@ def serve(engine: Connection) -> None:
             report = _Supervision(spec, folder, storages[spec.store], engine, started).run(log_file)
         except EngineGone:
             return
-        except (HilumError, OSError) as error:
+        except Exception as error:  # whatever it is, a report is owed
             kill_children()
-            reason = error.reason if isinstance(error, HilumError) else "executor-failed"
-            report = AttemptReport(spec.id, AttemptOutcome.FAILED, reason=reason, detail=type(error).__name__)
+            report = _not_run(spec, error, started)
         shutil.rmtree(folder, ignore_errors=True)
         _keep_or_drop(log_file, report)
         with suppress(OSError):
             engine.send_bytes(json.dumps({"report": to_json(report)}).encode())
+
+
+def _not_run(spec: AttemptSpec, error: Exception, started: datetime) -> AttemptReport:
+    """The report of an attempt that could not be run; its first step bears it, so that it is not tried for ever."""
+    return AttemptReport(
+        attempt_id=spec.id,
+        outcome=AttemptOutcome.FAILED,
+        failed_step=spec.steps[0].name,
+        reason=error.reason if isinstance(error, HilumError) else "executor-failed",
+        detail=str(error) if isinstance(error, HilumError) else type(error).__name__,
+        machine=machine,
+        executor="process",
+        started_at=started,
+        finished_at=clock.now(),
+    )
 
 
 def _keep_or_drop(log_file: Path, report: AttemptReport) -> None:
@@ -112,20 +126,15 @@ class _Supervision:
         self._drain(channel)
         status, _ = ended[worker]
         outcome, reason, detail = forced or self._verdict(status, killed_before, log_file)
-        failed = [result for result in self.results if result.state not in FINE]
-        if outcome in (AttemptOutcome.SUCCEEDED, AttemptOutcome.FAILED):
-            failed_step = failed[0].step if failed else self.current
-        else:
-            failed_step = self.current
         usages = [usage for _, usage in ended.values()]
         return AttemptReport(
             attempt_id=self.spec.id,
             outcome=outcome,
             results=tuple(self.results),
-            failed_step=failed_step,
+            failed_step=self._failed_step(outcome),
             reason=reason,
             detail=detail,
-            exit_code=os.waitstatus_to_exitcode(status),
+            exit_code=0 if self.last else None if forced else os.waitstatus_to_exitcode(status),
             max_rss=max(self.peak, *(usage.ru_maxrss << 10 for usage in usages)),
             cpu_seconds=sum(usage.ru_utime + usage.ru_stime for usage in usages),
             machine=machine,
@@ -200,26 +209,30 @@ class _Supervision:
             self.current = ""
         elif "made" in message:
             if answer:
-                channel.send_bytes(json.dumps(self._commit(message["made"])).encode())
+                channel.send_bytes(self._commit(from_json(Made, message["made"])))
         else:
             self.last = message
         return True
 
-    def _commit(self, data: dict[str, Any]) -> dict[str, Any]:
-        made = from_json(Made, data)
+    def _commit(self, made: Made) -> bytes:
+        """Commit for the worker; the answer is a manifest, or ``refused`` with why."""
         folder = output_folder(self.folder, made.step)
         try:
-            return {"manifest": to_json(commit(self.storage, self.spec, made, folder, machine, clock))}
+            return commit(self.storage, self.spec, made, folder, machine, clock)
         except HilumError as error:
-            return {
-                "transient": error.transient,
-                "message": error.message,
-                "reason": error.reason,
-                "hint": error.hint,
-            }
+            refused: HilumError = error
         except OSError as error:
-            what = os.strerror(error.errno or 0)
-            return {"transient": True, "message": what, "reason": "storage-failed", "hint": ""}
+            refused = TransientError(
+                f"storing failed: {os.strerror(error.errno or 0)}", reason="storage-failed"
+            )
+        return json.dumps(
+            {
+                "refused": refused.message,
+                "reason": refused.reason,
+                "hint": refused.hint,
+                "transient": refused.transient,
+            }
+        ).encode()
 
     def _tell(self, now: float) -> None:
         """Pass the newest progress on, rarely: short attempts say nothing until their report."""
@@ -250,6 +263,16 @@ class _Supervision:
             name = signal.Signals(-code).name.removeprefix("SIG").lower()
             return AttemptOutcome.CRASHED, f"signal-{name}", "the process was ended by a signal"
         return AttemptOutcome.CRASHED, f"exit-{code}", "the process ended itself"
+
+    def _failed_step(self, outcome: AttemptOutcome) -> str:
+        """The step that failed, or was at work, or would have been next: somebody must bear it."""
+        if outcome in (AttemptOutcome.SUCCEEDED, AttemptOutcome.CANCELLED):
+            return ""
+        failed = [result.step for result in self.results if result.state not in FINE]
+        if outcome is AttemptOutcome.FAILED and failed:
+            return failed[0]
+        done = {result.step for result in self.results}
+        return self.current or next((step.name for step in self.spec.steps if step.name not in done), "")
 
     def _out_of_memory(self) -> tuple[AttemptOutcome, str, str]:
         return AttemptOutcome.OUT_OF_MEMORY, "out-of-memory", f"needed more than {self.spec.memory >> 20} MiB"

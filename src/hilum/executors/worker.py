@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from hilum.errors import HilumError, TerminalError, TransientError
 from hilum.executors.attempt import Attempt
-from hilum.executors.limits import die_with_parent, limit_self
+from hilum.executors.limits import THREADS, die_with_parent, limit_self
 from hilum.executors.outputs import Made
 from hilum.executors.sandbox import confine
 from hilum.kernel import logging
@@ -42,7 +42,7 @@ def work(spec: AttemptSpec, folder: Path, log_file: int, channel: Connection, pa
     die_with_parent(parent)
     host = _ChannelHost(channel)
     try:
-        _settle_in(folder, log_file)
+        _settle_in(folder, log_file, spec.cpu)
         storage = open_storage(spec.store)
         limit_self(spec.memory)
         confine([folder, Path(os.path.realpath(f"/proc/self/fd/{log_file}"))])
@@ -66,8 +66,8 @@ def work(spec: AttemptSpec, folder: Path, log_file: int, channel: Connection, pa
     os._exit(0)
 
 
-def _settle_in(folder: Path, log_file: int) -> None:
-    """A session of its own, output into the log, and temporary files in the attempt's folder."""
+def _settle_in(folder: Path, log_file: int, cpu: float) -> None:
+    """A session of its own, output into the log, temporary files in the attempt's folder, threads for its cores."""
     os.setsid()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_DFL)
@@ -81,6 +81,7 @@ def _settle_in(folder: Path, log_file: int) -> None:
     temporary.mkdir()
     os.chdir(temporary)
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+    os.environ.update(dict.fromkeys(THREADS, str(max(1, int(cpu)))))
 
 
 class _ChannelHost:
@@ -111,7 +112,7 @@ class _ChannelHost:
     def commit(self, made: Made) -> Manifest:
         self.send({"made": to_json(made)})
         answer = json.loads(self._channel.recv_bytes())
-        if "manifest" in answer:
-            return from_json(Manifest, answer["manifest"])
+        if "refused" not in answer:
+            return from_json(Manifest, answer)
         kind = TransientError if answer["transient"] else TerminalError
-        raise kind(answer["message"], reason=answer["reason"], hint=answer["hint"])
+        raise kind(answer["refused"], reason=answer["reason"], hint=answer["hint"])

@@ -74,6 +74,8 @@ FIELDS: dict[str, str] = {
     "succeeded": NUMBER,
     "failed": NUMBER,
     "instances": NUMBER,
+    "frames": NUMBER,
+    "slices": NUMBER,
     "rows": NUMBER,
     "files": NUMBER,
     "bytes": NUMBER,

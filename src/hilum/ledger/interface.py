@@ -274,6 +274,10 @@ class Ledger(ABC):
     def retry(self, run_ids: Iterable[str] | None, now: datetime) -> list[str]:
         """Bring dead tasks back (of these runs, or of all current failed ones); returns the runs."""
 
+    @abstractmethod
+    def redo(self, task_keys: Iterable[str], now: datetime) -> list[str]:
+        """The results under these keys are lost: let the current runs that rely on them compute again."""
+
     # --- record
 
     @abstractmethod

@@ -58,6 +58,7 @@ instances = Table(
     Column("version", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("transfer_syntax_uid", Text, nullable=False, default=""),
+    Column("header_id", String(32), nullable=False),
 )
 
 subjects = Table(

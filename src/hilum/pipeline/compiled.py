@@ -12,7 +12,6 @@ from hilum.model.work import RunPlan
 from hilum.pipeline.check import resolve
 from hilum.pipeline.document import Pipeline
 from hilum.pipeline.expressions import COUNT, Selector
-from hilum.pipeline.load import load_pipeline
 from hilum.pipeline.plan import plan_resolved
 from hilum.steps.registry import StepRegistry
 
@@ -55,13 +54,3 @@ def compile_pipeline(
         plan=plan,
         selector=resolved.selector,
     )
-
-
-def compile_file(path: Path, registry: StepRegistry | None = None) -> CompiledPipeline:
-    """Load a pipeline file and compile it; relative ``uses`` start from its folder.
-
-    Raises:
-        PipelineError, UsageError: as :func:`load_pipeline` and :func:`compile_pipeline`.
-    """
-    registry = registry or StepRegistry()
-    return compile_pipeline(load_pipeline(path, registry), registry, path.parent)

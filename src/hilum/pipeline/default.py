@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hilum.pipeline.compiled import CompiledPipeline, compile_file
+from hilum.pipeline.document import Pipeline
+from hilum.pipeline.load import load_pipeline
 from hilum.steps.registry import StepRegistry
 
 DEFAULT = Path(__file__).with_name("default.yaml")
 
 
-def default_pipeline(registry: StepRegistry | None = None) -> CompiledPipeline:
-    """qc for each image series, then nifti for what lies in space, preview and intensity."""
-    return compile_file(DEFAULT, registry)
+def default_pipeline(registry: StepRegistry | None = None) -> Pipeline:
+    """qc for each image series, nifti for what lies in space, preview and intensity."""
+    return load_pipeline(DEFAULT, registry)

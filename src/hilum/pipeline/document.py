@@ -15,7 +15,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from hilum.model.subject import Scope
 from hilum.pipeline.problems import pipeline_error, problems_of
@@ -63,12 +71,17 @@ class RetryPolicy(_Model):
     backoff: Duration = Field(10.0, description="Wait before the second; doubled each time.")
 
 
+_ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
 class StepSpec(_Model):
     """A step of a pipeline. Either ``uses`` a Python step or runs a container ``image``."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["uses"]}, {"required": ["image"]}]})
 
     uses: str | None = Field(
         None,
@@ -82,7 +95,7 @@ class StepSpec(_Model):
     parameters: dict[str, Any] = Field(
         default_factory=dict, alias="with", description="The step's parameters."
     )
-    needs: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    needs: Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(_ONE_OR_MORE)] = Field(
         (), description="Steps whose outputs this one sees."
     )
     condition: str = Field(

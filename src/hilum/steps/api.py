@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -147,17 +147,27 @@ def _takes_parameters(function: Callable[..., None]) -> bool:
 
 
 def _parameter_model(function: Callable[..., None]) -> type[BaseModel]:
-    names = list(inspect.signature(function).parameters)
-    if len(names) == 1:
+    taken = list(inspect.signature(function).parameters.values())
+    if len(taken) == 1:
         return NoParameters
-    model = get_type_hints(function).get(names[1]) if len(names) == 2 else None
+    model = _evaluated(taken[1].annotation, function) if len(taken) == 2 else None
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise UsageError(
             f"step {function.__name__} must take (ctx) or (ctx, parameters: a pydantic model)",
             reason="bad-step-signature",
-            hint="annotate the second parameter with a subclass of hilum.Parameters",
+            hint="annotate the second parameter with a subclass of hilum.Parameters, declared at the top level",
         )
     return model
+
+
+def _evaluated(annotation: Any, function: Callable[..., None]) -> Any:
+    """The annotation's value; others than this one may name what only type checkers import, such as Context."""
+    if isinstance(annotation, str):
+        try:
+            return eval(annotation, inspect.unwrap(function).__globals__)
+        except NameError:
+            return None
+    return annotation
 
 
 @dataclass(slots=True)

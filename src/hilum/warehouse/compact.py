@@ -25,7 +25,7 @@ ENOUGH = 8
 FAN_IN = 16
 LARGEST = 1 << 30
 """Files of this many bytes are left alone."""
-BUFFER_BYTES = 64 << 20
+BUFFER_BYTES = 16 << 20
 """Decoded rows of all inputs together that are in memory."""
 
 
@@ -98,7 +98,7 @@ class _Stream:
         size = sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
         # in memory, text that Parquet keeps once in a dictionary is there for every row
         rows = budget * max(meta.num_rows, 1) // max(4 * size, 1)
-        self._blocks = file.iter_batches(batch_size=min(max(rows, 256), GROUP_ROWS))
+        self._blocks = file.iter_batches(batch_size=min(max(rows, 256), GROUP_ROWS), use_threads=False)
         self._path = path
         self._order = order_of(table)
         self._schema = schema

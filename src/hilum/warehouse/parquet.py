@@ -14,9 +14,9 @@ from hilum.warehouse.files import damaged
 from hilum.warehouse.interface import WarehouseDamaged
 
 GROUP_ROWS = 1 << 17
-GROUP_BYTES = 32 << 20
+GROUP_BYTES = 16 << 20
 """A row group ends at whichever comes first; bytes as they are in memory."""
-PAGE_BYTES = 256 << 10
+PAGE_BYTES = 64 << 10
 
 
 def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

@@ -54,7 +54,9 @@ def test_on_a_developers_machine_a_skipped_test_is_skipped(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "told"), [(SKIPPING, "1 failed, 1 passed, 1 xfailed, 1 error"), (SKIPPING_MODULE, "1 error")]
+    ("source", "told"),
+    [(SKIPPING, "1 failed, 1 passed, 1 xfailed, 1 error"), (SKIPPING_MODULE, "1 error")],
+    ids=["tests", "module"],
 )
 def test_under_ci_it_is_failed_and_says_why_it_was_skipped(tmp_path, source, told):
     code, said = summary(tmp_path, source, ci="true")

@@ -172,7 +172,7 @@ def _choose(connection: Connection, limit: int, now: int, most_running: Mapping[
     ``most_running`` says how many of a pipeline may run at once; one that it does not name has no limit.
     """
     candidates: list[Candidate] = []
-    busy: dict[str, int] = dict(connection.execute(AT_WORK).tuples().all())
+    busy: dict[str, int] = {row[0]: row[1] for row in connection.execute(AT_WORK)}
     for pipeline in _pipelines(connection):
         load = busy.get(pipeline, 0)
         most = min(limit, most_running.get(pipeline, limit + load) - load)

@@ -99,9 +99,9 @@ def _subjects(row: Any) -> tuple[str, ...]:
 
 
 def _record(connection: Connection, received: Sequence[Received], now: datetime) -> list[Outcome]:
+    sequence = next_value(connection, "arrival", len(received)) - len(received)
     earlier = _earlier_outcomes(connection, received)
     digests = _known_digests(connection, received)
-    sequence = next_value(connection, "arrival", len(received)) - len(received)
     outcomes: list[Outcome] = []
     arrivals: list[dict[str, Any]] = []
     accepted: list[Received] = []
@@ -195,6 +195,7 @@ def _instance_values(item: Received) -> dict[str, Any]:
         "version": item.arrival.version,
         "size": item.arrival.size,
         "transfer_syntax_uid": instance.transfer_syntax_uid,
+        "header_id": rows.header_id(item),
     }
 
 
@@ -282,12 +283,12 @@ def _replace_instance(connection: Connection, item: Received, now: datetime) -> 
     uid = item.instance.sop_instance_uid
     table = schema.instances
     old = connection.execute(select(table).where(table.c.sop_instance_uid == uid).with_for_update()).one()
+    if old.digest == item.digest:
+        return {}
     connection.execute(update(table).where(table.c.sop_instance_uid == uid).values(_instance_values(item)))
     before = Instance(uid, old.sop_class_uid, old.series_uid, old.study_uid, old.digest, old.uri, old.size)
     reopen(connection, before, item)
     return {
         "dicom_metadata": [rows.header(item, now)],
-        "retractions": [
-            rows.retraction("dicom_metadata", rows.instance_row_id(uid, old.digest), "replaced", now)
-        ],
+        "retractions": [rows.retraction("dicom_metadata", old.header_id, "replaced", now)],
     }

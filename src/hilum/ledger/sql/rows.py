@@ -22,9 +22,9 @@ def _row(_id: str, now: datetime, /, **columns: Any) -> Row:
     return {"_row_id": _id, "_recorded_at": now.isoformat(), **plain}
 
 
-def instance_row_id(sop_instance_uid: str, digest: str) -> str:
-    """The row id of an instance's header: one for each content that was ever accepted under its UID."""
-    return short_id("i", sop_instance_uid, digest)
+def header_id(received: Received) -> str:
+    """The row id of a header: one for each arrival, since content that was replaced may come back."""
+    return short_id("i", received.arrival.uri, received.arrival.version)
 
 
 def header(received: Received, now: datetime) -> Row:
@@ -34,7 +34,7 @@ def header(received: Received, now: datetime) -> Row:
         raise ValueError("only an instance has a header row")
     return {
         **received.row,
-        "_row_id": instance_row_id(instance.sop_instance_uid, received.digest),
+        "_row_id": header_id(received),
         "_recorded_at": now.isoformat(),
         "FileURI": arrival.uri,
         "FileSize": arrival.size,

@@ -24,7 +24,8 @@ class Settling:
 
     def open_subjects(self, after: str = "", limit: int = 1000) -> list[Subject]:
         table = schema.subjects.c
-        query = select(schema.subjects).where(table.open, table.id > after).order_by(table.id).limit(limit)
+        some = (table.open, table.instances > 0, table.id > after)
+        query = select(schema.subjects).where(*some).order_by(table.id).limit(limit)
         return self._subjects(query)
 
     def close_subjects(self, ids: Iterable[str]) -> None:

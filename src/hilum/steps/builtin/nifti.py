@@ -51,12 +51,17 @@ class NiftiParameters(Parameters):
 
     Attributes:
         level: ISA-L's compression level, 0 to 3; 2 comes within 2 % of gzip -6 on CT.
-        anonymize_sidecar: leave patient, dates and comments out of sidecar and NIfTI header.
+        anonymize_sidecar: leave patient, dates and comments out of sidecar and NIfTI header. What describes the
+            device, the institution and the series stays; de-identify before where that is too much.
+        philips_precise: scale Philips MR by its private factors, to compare between series, and not by Rescale
+            Slope. dcm2niix's own default; here off, so that values are those of the other steps (but for series
+            whose Rescale Slope changes, where it is always on).
         timeout: seconds that dcm2niix may take.
     """
 
     level: int = Field(default=2, ge=0, le=3)
     anonymize_sidecar: bool = True
+    philips_precise: bool = False
     timeout: float = Field(default=300.0, gt=0)
 
 
@@ -109,7 +114,8 @@ def nifti(ctx: Context, parameters: NiftiParameters) -> None:
     ctx.progress(0.1, "converting")
     folder = ctx.scratch / "converted"
     staged = _stage(ctx.scratch / "input", ready, left_out)
-    made = _run_dcm2niix(ctx.scratch / "input", folder, parameters) if staged else []
+    options = _options(parameters, [dataset for _, dataset in ready])
+    made = _run_dcm2niix(ctx.scratch / "input", folder, options, parameters.timeout) if staged else []
     if not made:
         raise StepError(
             "dcm2niix converted none of the instances",
@@ -195,7 +201,26 @@ def _write_decoded(source: Path, target: Path) -> None:
     pydicom.dcmwrite(target, dataset, implicit_vr=False, little_endian=True, force_encoding=True)
 
 
-def _run_dcm2niix(source: Path, target: Path, parameters: NiftiParameters) -> list[Conversion]:
+def _options(parameters: NiftiParameters, images: list[Dataset]) -> list[str]:
+    """What to tell dcm2niix.
+
+    Philips's private scaling can be switched off only together with slopes that change between slices; where a
+    series has such, it stays on.
+    """
+    from hilum.dicom.pixels import has_private_scaling, scaling_varies
+
+    private = ["-ba", "y", "-c", ""] if parameters.anonymize_sidecar else ["-ba", "n"]
+    standard = (
+        not parameters.philips_precise and has_private_scaling(images[0]) and not scaling_varies(images)
+    )
+    # -g i: no defaults from somebody's home. -x i: keep slices as slices. -w 2: never overwrite.
+    return [
+        *("-g", "i", "-z", "n", "-b", "y", *private, "-x", "i", "-w", "2", "-d", "0", "-f", "volume"),
+        *("-p", "n" if standard else "y"),
+    ]
+
+
+def _run_dcm2niix(source: Path, target: Path, options: list[str], timeout: float) -> list[Conversion]:
     """dcm2niix on a folder. Its messages name header values, so they go nowhere.
 
     Raises:
@@ -204,20 +229,17 @@ def _run_dcm2niix(source: Path, target: Path, parameters: NiftiParameters) -> li
     import dcm2niix
 
     target.mkdir(parents=True)
-    private = ["-ba", "y", "-c", ""] if parameters.anonymize_sidecar else ["-ba", "n"]
-    # -g i: no defaults from somebody's home. -x i: keep slices as slices. -w 2: never overwrite.
-    options = ["-g", "i", "-z", "n", "-b", "y", *private, "-x", "i", "-w", "2", "-d", "0", "-f", "volume"]
     try:
         done = subprocess.run(
             [dcm2niix.bin, *options, "-o", str(target), str(source)],
             capture_output=True,
-            timeout=parameters.timeout,
+            timeout=timeout,
             env={"HOME": str(target.parent)},
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise StepError(
-            f"dcm2niix did not end within {parameters.timeout:g} s",
+            f"dcm2niix did not end within {timeout:g} s",
             reason="conversion-timeout",
             hint="raise the step's timeout parameter if the series is very large",
         ) from None

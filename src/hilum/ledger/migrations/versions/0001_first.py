@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("transfer_syntax_uid", sa.Text(), nullable=False),
+        sa.Column("header_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("sop_instance_uid", name=op.f("pk_instances")),
     )
     op.create_index(op.f("ix_instances_series_uid"), "instances", ["series_uid"], unique=False)

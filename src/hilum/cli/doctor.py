@@ -1,0 +1,33 @@
+"""`hilum doctor`: what is wrong with a home, and how to mend it."""
+
+from __future__ import annotations
+
+import click
+
+from hilum.cli.main import Options
+from hilum.cli.output import json_option, print_json, style
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Also hash every artifact and every instance's file.")
+@click.option("--mend", is_flag=True, help="Do what can be mended safely, then look again.")
+@json_option
+@click.pass_obj
+def doctor(options: Options, deep: bool, mend: bool, as_json: bool) -> None:
+    """What is wrong with a home, and how to mend it. Exit code 1 where something is."""
+    with options.open() as home:
+        if mend:
+            for line in home.mend():
+                click.echo(f"mended: {line}", err=True)
+        findings = list(home.doctor(deep=deep))
+    if as_json:
+        print_json(
+            [{"check": f.check, "health": f.health, "message": f.message, "mend": f.mend} for f in findings]
+        )
+    else:
+        for found in findings:
+            mark = click.style(f"{found.health.value:<8}", fg=style(found.health.value) or None)
+            click.echo(f"{mark} {found.check:<10} {found.message}")
+            if found.mend:
+                click.echo(f"{'':<19} {click.style('mend: ', fg='cyan')}{found.mend}")
+    raise click.exceptions.Exit(1 if any(found.health.value == "error" for found in findings) else 0)

@@ -1,0 +1,71 @@
+"""`hilum plan` and `hilum retry`: what would run and why, and another chance for what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from hilum.cli.main import Options
+from hilum.cli.output import counted, json_option, print_json, print_table
+from hilum.cli.run import pipeline_option, stop_on_signals
+
+
+@click.command()
+@pipeline_option
+@json_option
+@click.pass_obj
+def plan(options: Options, pipelines: Sequence[Path], as_json: bool) -> None:
+    """What would run on what is settled, and why; changes nothing.
+
+    Reasons: new, stale-code, stale-parameters, stale-needs, stale-condition, stale-inputs, late-instances, failed.
+    """
+    with options.open() as home:
+        due = home.plan(pipelines)
+    if as_json:
+        print_json([each.as_json() for each in due])
+        return
+    if not due:
+        click.echo("nothing to do: all results are up to date")
+        return
+    rows = [
+        {
+            "subject": each.subject.id,
+            "scope": each.subject.scope.value,
+            "pipeline": each.pipeline.name,
+            "why": ", ".join(each.reasons),
+            "steps": "; ".join(f"{name}: {', '.join(why)}" for name, why in each.steps.items()),
+        }
+        for each in due
+    ]
+    print_table(rows)
+    total = Counter(reason for each in due for reason in each.reasons)
+    click.echo(
+        f"{counted(len(due), 'run')}: " + ", ".join(f"{number} {reason}" for reason, number in total.items())
+    )
+
+
+@click.command()
+@click.argument("runs", nargs=-1)
+@click.option("--no-wait", is_flag=True, help="Only mark them; a serving engine picks them up.")
+@json_option
+@click.pass_obj
+def retry(options: Options, runs: Sequence[str], no_wait: bool, as_json: bool) -> None:
+    """Bring failed RUNS back (all of them by default) and run them."""
+    from hilum.cli.progress import ProgressBars
+
+    with options.open() as home:
+        again = home.retry(runs or None)
+        if again and not no_wait:
+            with ProgressBars() as bars:
+                home.work(observer=bars, stop=stop_on_signals())
+        states = Counter(run.state.value for run in home.ledger.runs(ids=again)) if again else Counter()
+    if as_json:
+        print_json({"retried": again, "states": dict(states)})
+    else:
+        click.echo(
+            f"{counted(len(again), 'run')} brought back" + "".join(f", {n} {s}" for s, n in states.items())
+        )
+    raise click.exceptions.Exit(1 if states.get("failed") else 0)

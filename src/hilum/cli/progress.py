@@ -1,0 +1,86 @@
+"""Progress for people: bars on a terminal's standard error, nothing when nobody looks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from hilum.engine.observe import Observer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from hilum.executors.interface import Progress
+    from hilum.ledger.interface import Claim, Finished
+
+
+class ProgressBars(Observer):
+    """Two bars: objects taken in, and tasks done. Use it as a context manager."""
+
+    def __init__(self, *, show: bool | None = None) -> None:
+        self._show = sys.stderr.isatty() if show is None else show
+        self._bars: Bars | None = None
+        self._intake: TaskID | None = None
+        self._tasks: TaskID | None = None
+
+    def __enter__(self) -> ProgressBars:
+        if self._show:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            from hilum.cli.output import console
+
+            self._bars = Progress(
+                TextColumn("{task.description:<10}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TextColumn("[dim]{task.fields[now]}"),
+                console=console(stderr=True),
+                transient=True,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def found(self, total: int) -> None:
+        if self._bars is None:
+            return
+        if self._intake is None:
+            self._intake = self._bars.add_task("taking in", total=None, rate="", now="")
+        self._bars.update(self._intake, total=total)
+
+    def taken_in(self, counts: Mapping[str, int]) -> None:
+        if self._bars is not None and self._intake is not None:
+            done = sum(counts.values())
+            self._bars.update(self._intake, completed=done)
+            elapsed = self._bars.tasks[self._intake].elapsed or 0
+            self._bars.update(self._intake, rate=f"{done / elapsed:,.0f} files/s" if elapsed > 0.2 else "")
+
+    def planned(self, runs: int, tasks: int) -> None:
+        if self._bars is not None and tasks:
+            self._tasks = self._bars.add_task("processing", total=tasks, rate="", now="")
+
+    def started(self, claim: Claim) -> None:
+        self._say(" ".join(claim.steps))
+
+    def progress(self, progress: Progress) -> None:
+        percent = f" {progress.fraction:.0%}" if progress.fraction else ""
+        self._say(f"{progress.step}{percent}")
+
+    def finished(self, finished: Finished) -> None:
+        if self._bars is not None and self._tasks is not None:
+            done = sum(change.state.final for change in finished.changes)
+            self._bars.advance(self._tasks, done)
+
+    def _say(self, what: str) -> None:
+        if self._bars is not None and self._tasks is not None:
+            self._bars.update(self._tasks, now=what)

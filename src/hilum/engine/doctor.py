@@ -1,0 +1,204 @@
+"""Doctor: what is wrong with a home, and how to mend it. Each check looks at one thing and never raises."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from hilum.engine.intake import local_path
+from hilum.errors import HilumError
+from hilum.executors.outputs import find_manifest
+from hilum.kernel.clock import Clock
+from hilum.kernel.digest import digest_file
+from hilum.ledger.interface import Ledger
+from hilum.model.work import Artifact, TaskState
+from hilum.storage import Storage
+from hilum.warehouse.interface import Warehouse
+
+LOW_DISK = 2 << 30
+
+
+class Health(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's result: what was looked at, how it is, what was seen, what to do."""
+
+    check: str
+    health: Health
+    message: str
+    mend: str = ""
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+@dataclass
+class Doctor:
+    """Examines a home.
+
+    Attributes:
+        deep: also hash every artifact and every instance's file.
+    """
+
+    root: Path
+    ledger: Callable[[], Ledger]
+    storage: Callable[[], Storage]
+    warehouse: Callable[[], Warehouse]
+    clock: Clock
+    deep: bool = False
+
+    def examine(self) -> Iterator[Finding]:
+        """All checks, one after another; a check that cannot be made is a finding too."""
+        checks: dict[str, Check] = {
+            "disk": self._disk,
+            "ledger": self._ledger_sound,
+            "leases": self._leases,
+            "results": self._results,
+            "instances": self._instances,
+            "warehouse": self._warehouse,
+            "sandbox": self._sandbox,
+            "converter": self._converter,
+        }
+        for name, check in checks.items():
+            try:
+                found = list(check())
+            except HilumError as error:
+                found = [Finding(name, Health.ERROR, error.message, error.hint)]
+            except OSError as error:
+                found = [Finding(name, Health.ERROR, f"cannot be examined: {os.strerror(error.errno or 0)}")]
+            yield from found or [Finding(name, Health.OK, "sound")]
+
+    def _disk(self) -> Iterator[Finding]:
+        free = shutil.disk_usage(self.root).free
+        if free < LOW_DISK:
+            yield Finding(
+                "disk", Health.WARNING, f"only {free >> 20} MiB free", "make room, or move the home"
+            )
+        if not os.access(self.root, os.W_OK):
+            yield Finding("disk", Health.ERROR, "the home cannot be written", "see to its permissions")
+
+    def _ledger_sound(self) -> Iterator[Finding]:
+        for line in self.ledger().check():
+            yield Finding(
+                "ledger",
+                Health.ERROR,
+                line,
+                "stop all engines, copy the home, then restore ledger.sqlite from a backup; without one move it away "
+                "and `hilum run` over the same folders: results that are committed in store/ are not computed again",
+            )
+
+    def _leases(self) -> Iterator[Finding]:
+        for owner in self.ledger().owners():
+            pid = owner.split("/")[1] if "/" in owner else ""
+            if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+                yield Finding(
+                    "leases",
+                    Health.WARNING,
+                    f"engine {owner} is gone with attempts at work",
+                    "the next engine takes over",
+                )
+        waiting = self.ledger().summary().outbox
+        if waiting:
+            yield Finding(
+                "leases", Health.WARNING, f"{waiting} rows wait for the warehouse", "`hilum doctor --mend`"
+            )
+
+    def _results(self) -> Iterator[Finding]:
+        missing = damaged = 0
+        runs = [run.id for run in self.ledger().runs() if run.current]
+        for task in self.ledger().tasks(runs):
+            if task.state is not TaskState.SUCCEEDED:
+                continue
+            manifest = find_manifest(self.storage(), task.task_key)
+            if manifest is None:
+                missing += 1
+                continue
+            damaged += sum(is_damaged(self.storage(), each, deep=self.deep) for each in manifest.artifacts)
+        mend = "`hilum doctor --mend` forgets them, so that the next run computes them again"
+        if missing:
+            yield Finding("results", Health.ERROR, f"{missing} results are gone from the store", mend)
+        if damaged:
+            yield Finding("results", Health.ERROR, f"{damaged} artifacts are gone or changed", mend)
+
+    def _instances(self) -> Iterator[Finding]:
+        gone = changed = 0
+        for subject in self.ledger().subjects():
+            if subject.scope.value != "series":
+                continue
+            for member in self.ledger().members(subject):
+                path = Path(local_path(member.uri))
+                if not path.exists():
+                    gone += 1
+                elif self.deep and digest_file(path) != member.digest:
+                    changed += 1
+        if gone:
+            yield Finding(
+                "instances",
+                Health.WARNING,
+                f"{gone} files are no longer where they were",
+                "`hilum run` over their new folder finds them again",
+            )
+        if changed:
+            yield Finding(
+                "instances",
+                Health.WARNING,
+                f"{changed} files hold other bytes now",
+                "`hilum run --verify` takes them in",
+            )
+
+    def _warehouse(self) -> Iterator[Finding]:
+        rows = self.warehouse().query("SELECT count(*) AS n FROM dicom_metadata").column("n")[0].as_py()
+        known = sum(s.instances for s in self.ledger().subjects() if s.scope.value == "series")
+        if (
+            self.ledger().summary().outbox == 0
+            and self.ledger().summary().open_subjects == 0
+            and rows != known
+        ):
+            yield Finding(
+                "warehouse",
+                Health.ERROR,
+                f"it has {rows} instances, the ledger {known}",
+                "please report this as a bug",
+            )
+
+    def _sandbox(self) -> Iterator[Finding]:
+        from hilum.executors.sandbox import abi
+
+        if not abi():
+            yield Finding(
+                "sandbox",
+                Health.WARNING,
+                "this kernel has no Landlock: a step could write outside its folder",
+                "use a kernel from 5.13 with Landlock enabled",
+            )
+
+    def _converter(self) -> Iterator[Finding]:
+        import subprocess
+
+        from dcm2niix import bin as binary
+
+        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, check=False)
+        if "dcm2niix" not in done.stdout:
+            yield Finding(
+                "converter", Health.ERROR, "dcm2niix does not start", "install the package dcm2niix again"
+            )
+
+
+def is_damaged(storage: Storage, artifact: Artifact, *, deep: bool) -> bool:
+    """Whether an artifact is gone or has another size; with ``deep`` also whether it has another content."""
+    stat = storage.stat(artifact.object)
+    if stat is None or stat.size != artifact.size:
+        return True
+    path = storage.local_path(artifact.object) if deep else None
+    return path is not None and digest_file(path) != artifact.digest
