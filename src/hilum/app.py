@@ -212,18 +212,21 @@ class Home:
 
     def pipelines(self, given: Iterable[str | Path | Pipeline] = ()) -> list[CompiledPipeline]:
         """Pipelines checked and resolved: the given ones, else the settings', else the built-in default."""
-        from hilum.pipeline.compiled import compile_file, compile_pipeline
+        from hilum.pipeline.compiled import compile_pipeline
         from hilum.pipeline.default import default_pipeline
+        from hilum.pipeline.load import load_pipeline
 
         wanted: list[str | Path | Pipeline] = list(given)
         wanted = wanted or [self.root / path for path in self.settings.pipelines]
         compiled = []
         for each in wanted:
             if isinstance(each, (str, Path)):
-                compiled.append(compile_file(Path(each).absolute(), self.registry))
+                path = Path(each)
+                loaded = load_pipeline(path, self.registry)
+                compiled.append(compile_pipeline(loaded, self.registry, path.absolute().parent))
             else:
                 compiled.append(compile_pipeline(each, self.registry, Path.cwd()))
-        return compiled or [default_pipeline(self.registry)]
+        return compiled or [compile_pipeline(default_pipeline(self.registry), self.registry)]
 
     def plan(self, pipelines: Iterable[str | Path | Pipeline] = ()) -> list[Due]:
         """What would run and why; changes nothing."""

@@ -118,12 +118,12 @@ def collect(executor: Executor, count: int) -> tuple[list[AttemptReport], list[P
     return reports, told
 
 
-def wait_for_step(executor: Executor, attempt: str, step: str) -> None:
-    """Watch until this step of this attempt is at work."""
+def wait_for_step(executor: Executor, attempt: str, step: str, message: str = "") -> None:
+    """Watch until this step of this attempt is at work (and says so, where a message is given)."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         for event in executor.watch(1.0):
             assert isinstance(event, Progress), f"ended before: {event}"
-            if (event.attempt_id, event.step) == (attempt, step):
+            if (event.attempt_id, event.step) == (attempt, step) and message in event.message:
                 return
     raise AssertionError(f"step {step} was never at work")

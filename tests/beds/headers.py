@@ -47,6 +47,7 @@ def written(dataset: Dataset, syntax: str = ExplicitVRLittleEndian, preamble: bo
         dataset.file_meta.TransferSyntaxUID = syntax
         dataset.save_as(stream, enforce_file_format=True)
     else:
+        vars(dataset).pop("file_meta", None)
         implicit, little = pydicom.uid.UID(syntax).is_implicit_VR, pydicom.uid.UID(syntax).is_little_endian
         dataset.save_as(stream, implicit_vr=implicit, little_endian=little)
     return stream.getvalue()

@@ -148,13 +148,12 @@ def hog_children(ctx: Context, parameters: Amount) -> None:
 
 
 @api.step("stubborn")
-def stubborn(ctx: Context) -> None:
-    """Blocks every signal that can be blocked, and leaves a daemon behind."""
+def stubborn(ctx: Context, parameters: Where) -> None:
+    """Blocks every signal that can be blocked, and leaves a daemon behind that has the path as its argument."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    subprocess.run(
-        [sys.executable, "-c", "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(600)"],
-        check=True,
-    )
+    daemon = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(600)"
+    subprocess.run([sys.executable, "-c", daemon, parameters.path], check=True)
+    ctx.progress(0.5, "daemon at work")
     time.sleep(600)
 
 

@@ -109,12 +109,12 @@ class Cluster:
         """Remove a database, ending whatever is still connected to it."""
         self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
-    def execute(self, statement: str) -> None:
-        """Run one statement as the server's administrator."""
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Run SQL as the server's administrator."""
         import psycopg
 
         with psycopg.connect(
-            host=str(self.folder), user="hilum", dbname="postgres", autocommit=True
+            host=str(self.folder), user="hilum", dbname=database, autocommit=True
         ) as connection:
             connection.execute(statement.encode())
 

@@ -58,9 +58,7 @@ FILE_FINDINGS: dict[str, set[str]] = {
 SERIES_FINDINGS: dict[str, set[str]] = {
     "28319.0.2": {"missing-slices"},  # slices 18, 180, 181 and 182 of a head CT at 1.25 mm: 161 are not there
     "16302.0.2": {"localizer"},  # two CT scouts
-    "18148.0.136": {
-        "mixed-orientation"
-    },  # three planes, one image each, which Image Type does not call scouts
+    "18148.0.136": {"mixed-orientation"},  # three planes of one image each; Image Type does not say scout
     "18148.0.17": {"mixed-orientation"},  # the same of another day
     "18148.0.118": {"projection"},  # seven views of an angiogram, PROJECTION IMAGE
 }

@@ -19,7 +19,7 @@ from hilum.executors.interface import Executor
 from hilum.executors.process import ProcessExecutor
 from hilum.executors.sandbox import abi
 from hilum.model.codec import to_json
-from hilum.model.work import AttemptOutcome, AttemptReport, TaskResult, TaskState
+from hilum.model.work import AttemptOutcome, AttemptReport, StepPlan, TaskResult, TaskState
 
 confined = pytest.mark.skipif(abi() == 0, reason="this kernel has no Landlock")
 
@@ -41,6 +41,11 @@ def subject(tmp_path: Path) -> Subject:
 def only(report: AttemptReport) -> TaskResult:
     [result] = report.results
     return result
+
+
+def stubborn(subject: Subject) -> StepPlan:
+    """Its daemon is known by the subject's folder on its command line."""
+    return plan("stubborn", parameters={"path": str(subject.folder)})
 
 
 def alive(pattern: str) -> list[int]:
@@ -233,10 +238,18 @@ class TestFailures:
     def test_a_step_that_never_ends_is_ended_with_all_that_it_started(
         self, executor: Executor, subject: Subject
     ) -> None:
-        [report] = run(executor, subject.spec(plan("sizes"), plan("stubborn"), timeout=1.5))
+        [report] = run(executor, subject.spec(plan("sizes"), stubborn(subject), timeout=1.5))
         assert (report.outcome, report.reason) == (AttemptOutcome.TIMEOUT, "timeout")
         assert (report.failed_step, [result.step for result in report.results]) == ("stubborn", ["sizes"])
-        assert alive("os.fork() == 0") == []
+        assert alive(str(subject.folder)) == []
+
+    def test_an_attempt_that_cannot_even_begin_is_borne_by_its_first_step(
+        self, executor: Executor, subject: Subject
+    ) -> None:
+        [report] = run(executor, subject.spec(plan("sizes"), plan("noop"), store="nowhere:///store"))
+        assert (report.outcome, report.failed_step) == (AttemptOutcome.FAILED, "sizes")
+        assert report.reason == "usage"
+        assert run(executor, subject.spec(plan("sizes")))[0].outcome is AttemptOutcome.SUCCEEDED
 
     def test_a_full_store_may_have_room_later(self, executor: Executor, tmp_path: Path) -> None:
         disk = tmp_path / "small"
@@ -287,6 +300,10 @@ class TestInputs:
         file.write_text(file.read_text() + "# changed\n")
         [report] = run(executor, subject.spec(planned))
         assert (only(report).state, only(report).reason) == (TaskState.DEAD, "code-changed")
+
+    def test_a_need_whose_result_is_gone_is_not_invented(self, executor: Executor, subject: Subject) -> None:
+        [report] = run(executor, subject.spec(plan("copy", needs=("sizes",)), done={"sizes": "0" * 64}))
+        assert (only(report).state, only(report).reason) == (TaskState.DEAD, "result-missing")
 
     def test_parameters_that_do_not_fit_are_refused(self, executor: Executor, subject: Subject) -> None:
         [report] = run(executor, subject.spec(plan("hog", parameters={"amount": "much"})))
@@ -369,14 +386,15 @@ class TestRunning:
     def test_a_cancelled_attempt_stops_with_all_that_it_started(
         self, executor: Executor, subject: Subject
     ) -> None:
-        spec = subject.spec(plan("sizes"), plan("stubborn"))
+        spec = subject.spec(plan("sizes"), stubborn(subject))
         executor.submit(spec)
-        wait_for_step(executor, spec.id, "stubborn")
+        wait_for_step(executor, spec.id, "stubborn", "daemon at work")
+        assert alive(str(subject.folder))
         executor.cancel(spec.id)
         [report], _ = collect(executor, 1)
         assert report.outcome is AttemptOutcome.CANCELLED
         assert [result.step for result in report.results] == ["sizes"]
-        assert alive("os.fork() == 0") == []
+        assert alive(str(subject.folder)) == []
 
     def test_a_waiting_attempt_can_be_cancelled_before_it_starts(
         self, executor: Executor, subject: Subject

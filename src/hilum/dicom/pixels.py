@@ -55,6 +55,8 @@ def read_instance(path: Path) -> Dataset:
         dataset = pydicom.dcmread(path, force=True, defer_size=DEFERRED_BYTES)
         if transfer_syntax(dataset) == DEFLATED:  # offsets into the inflated stream are of no use in the file
             dataset = pydicom.dcmread(path, force=True)
+    except OSError:  # of the disk, not of the content
+        raise
     except Exception as error:
         raise StepError(
             f"an instance does not parse as DICOM: {type(error).__name__}", reason="unreadable"

@@ -153,7 +153,8 @@ class _Watch:
             return True
         if length != UNDEFINED:
             if position + length > self._size:
-                raise truncated() if self.last and number > self.last else corrupt()
+                plausible = number > self.last > 0 and (number & 0x10000 or by_tag(number))
+                raise truncated() if plausible else corrupt()
             self.end = position + length
             if length > BULK:
                 self.bulk.append(number)
@@ -187,7 +188,7 @@ def _parse(source: BinaryIO, available: int, start: int, stream: BinaryIO, size:
     elif available < size:
         raise corrupt()
     else:
-        _check_end(source, watch, dataset, size)
+        _check_end(source, watch, dataset, size, little)
     for tag in watch.bulk:
         _load(source, dataset, tag)
     return Parsed(meta, dataset, syntax or found)
@@ -246,17 +247,27 @@ def _check_pixels(stream: BinaryIO, position: int, length: int, size: int, littl
     raise truncated()
 
 
-def _check_end(source: BinaryIO, watch: _Watch, dataset: Dataset, size: int) -> None:
+def _check_end(source: BinaryIO, watch: _Watch, dataset: Dataset, size: int, little: bool) -> None:
     """Without pixel data the last element ends the object, but for padding with zeros."""
     if not watch.last:
         raise corrupt()
-    if watch.last >> 16 != 2 and watch.last not in dataset:
+    if watch.last not in dataset:
         raise truncated()
-    position = watch.end or source.tell()
+    position = watch.end or _delimited_end(source, little)
     source.seek(position)
     rest = size - position
-    if source.read(rest).strip(b"\0"):
+    if source.read(min(rest, BULK)).strip(b"\0"):
         raise truncated() if rest < 8 else corrupt()
+
+
+def _delimited_end(source: BinaryIO, little: bool) -> int:
+    """Where a last element of undefined length ends: at its delimiter, behind which less than a header was read."""
+    position = source.tell()
+    start = max(position - 15, 0)
+    source.seek(start)
+    delimiter = struct.pack("<HH" if little else ">HH", SEQUENCE_END >> 16, SEQUENCE_END & 0xFFFF)
+    found = source.read(15).rfind(delimiter)
+    return position if found < 0 else start + found + 8
 
 
 def _load(source: BinaryIO, dataset: Dataset, tag: int) -> None:

@@ -22,10 +22,10 @@ from hilum.warehouse.tables import Table
 
 RATIO = 4
 ENOUGH = 8
-FAN_IN = 16
+FAN_IN = 8
 LARGEST = 1 << 30
 """Files of this many bytes are left alone."""
-BUFFER_BYTES = 16 << 20
+BLOCK_BYTES = 16 << 20
 """Decoded rows of all inputs together that are in memory."""
 
 
@@ -55,7 +55,7 @@ def merge(table: Table, files: Sequence[DataFile], target: Path) -> None:
     try:
         schema = union_schema([schema_of(table), *(file.schema_arrow for file in opened)])
         streams = [
-            _Stream(file.path, reader, table, schema, BUFFER_BYTES // len(files))
+            _Stream(file.path, reader, table, schema, BLOCK_BYTES // len(files))
             for file, reader in zip(files, opened, strict=True)
         ]
         with writer(target, schema) as out:

@@ -14,14 +14,21 @@ from hilum.warehouse.files import damaged
 from hilum.warehouse.interface import WarehouseDamaged
 
 GROUP_ROWS = 1 << 17
-GROUP_BYTES = 16 << 20
+GROUP_BYTES = 32 << 20
 """A row group ends at whichever comes first; bytes as they are in memory."""
 PAGE_BYTES = 64 << 10
+"""Pages and dictionaries: a merge holds one of each for every column of every file."""
+BUFFER_BYTES = 8 << 10
 
 
 def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(
-        path, schema, compression="zstd", data_page_size=PAGE_BYTES, write_page_checksum=True
+        path,
+        schema,
+        compression="zstd",
+        data_page_size=PAGE_BYTES,
+        dictionary_pagesize_limit=PAGE_BYTES,
+        write_page_checksum=True,
     )
 
 
@@ -38,7 +45,9 @@ def open_file(path: Path) -> pq.ParquetFile:
         WarehouseDamaged: it is no Parquet file, or is cut off.
     """
     try:
-        return pq.ParquetFile(path, buffer_size=PAGE_BYTES, pre_buffer=False, page_checksum_verification=True)
+        return pq.ParquetFile(
+            path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        )
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             raise refused(f"{word.upper()} writes", f'a column of this name goes in quotes: "{word}"')
         if place + 1 < len(words) and words[place + 1][0].startswith("("):
             functions.add(word)
-    if beyond := sorted((functions - TABLE_FUNCTIONS) & _table_functions(connection)):
+    if beyond := sorted((functions - TABLE_FUNCTIONS) & _table_functions()):
         raise refused(f"{beyond[0]}() reaches beyond the tables")
     return None
 
@@ -105,11 +106,14 @@ def _words(sql: str) -> Iterator[tuple[str, bool]]:
             yield word.strip('"'), word.startswith('"')
 
 
-def _table_functions(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    found = connection.execute(
-        "SELECT function_name FROM duckdb_functions() WHERE function_type IN ('table', 'table_macro', 'pragma')"
-    )
-    return {name for (name,) in found.fetchall()}
+@cache
+def _table_functions() -> set[str]:
+    with duckdb.connect(":memory:") as connection:
+        found = connection.execute(
+            "SELECT function_name FROM duckdb_functions() "
+            "WHERE function_type IN ('table', 'table_macro', 'pragma')"
+        )
+        return {name for (name,) in found.fetchall()}
 
 
 def _plain_integers(rows: pa.Table) -> pa.Table:

@@ -203,8 +203,14 @@ def test_a_slope_that_is_no_number_is_a_bad_header(tmp_path: Path) -> None:
 
 
 def test_what_does_not_parse_is_unreadable(tmp_path: Path) -> None:
-    path = tmp_path / "empty"
-    path.write_bytes(b"")
+    path = tmp_path / "damaged"
+    whole = real_file("image_dfl.dcm").read_bytes()
+    path.write_bytes(whole[:400] + b"\xff" * 4000)
     with pytest.raises(StepError) as refused:
         read_instance(path)
     assert refused.value.reason == "unreadable"
+
+
+def test_a_missing_file_is_no_fault_of_its_content(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_instance(tmp_path / "gone.dcm")

@@ -29,7 +29,7 @@ executor = ProcessExecutor(subject.folder / "work", slots=2)
 specs = [subject.spec(plan("stubborn")) for _ in range(2)]
 for spec in specs:
     executor.submit(spec)
-wait_for_step(executor, specs[0].id, "stubborn")
+wait_for_step(executor, specs[0].id, "stubborn", "daemon")
 print("running", flush=True)
 sys.stdin.read()
 """
@@ -81,7 +81,7 @@ class TestEnds:
         spec = subject.spec(plan("stubborn"))
         executor.submit(spec)
         executor.submit(subject.spec(plan("sleep")))
-        wait_for_step(executor, spec.id, "stubborn")
+        wait_for_step(executor, spec.id, "stubborn", "daemon")
         zygote = zygote_of(os.getpid())
         below = [zygote, *descendants(zygote)]
         assert len(below) >= 5
@@ -128,7 +128,7 @@ class TestLosses:
     ) -> None:
         spec = subject.spec(plan("stubborn"))
         executor.submit(spec)
-        wait_for_step(executor, spec.id, "stubborn")
+        wait_for_step(executor, spec.id, "stubborn", "daemon")
         [slot] = children(zygote_of(os.getpid()))
         below = descendants(slot)
         assert below
@@ -145,7 +145,7 @@ class TestLosses:
         for spec in specs:
             executor.submit(spec)
         executor.submit(subject.spec(plan("noop")))
-        wait_for_step(executor, specs[0].id, "stubborn")
+        wait_for_step(executor, specs[0].id, "stubborn", "daemon")
         zygote = zygote_of(os.getpid())
         below = descendants(zygote)
         os.kill(zygote, signal.SIGKILL)
@@ -155,6 +155,21 @@ class TestLosses:
         }
         assert reports[2].outcome is AttemptOutcome.SUCCEEDED
         assert gone(below)
+
+    def test_a_worker_does_not_outlive_all_who_watch_it(
+        self, subject: Subject, executor: ProcessExecutor
+    ) -> None:
+        spec = subject.spec(plan("sleep"))
+        executor.submit(spec)
+        wait_for_step(executor, spec.id, "sleep")
+        zygote = zygote_of(os.getpid())
+        [slot] = children(zygote)
+        [worker] = children(slot)
+        os.kill(zygote, signal.SIGKILL)
+        os.kill(slot, signal.SIGKILL)
+        assert gone([worker])
+        [report], _ = collect(executor, 1)
+        assert report.outcome is AttemptOutcome.LOST
 
     def test_a_worker_that_somebody_kills_has_crashed(
         self, subject: Subject, executor: ProcessExecutor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,10 +135,11 @@ def test_a_local_file_that_cannot_be_imported_says_why_and_can_be_mended(
     registry: StepRegistry, bones: Path
 ) -> None:
     bones.write_text("import a_package_that_nobody_has\n" + BONES)
+    before = set(sys.modules)
     error = reason(registry, "./bones.py:bones", bones.parent)
     assert error.reason == "step-import"
     assert "a_package_that_nobody_has" in error.message
-    assert not [name for name in sys.modules if name.startswith("hilum_local_bones_")]
+    assert set(sys.modules) == before
     bones.write_text(BONES)
     assert registry.get("./bones.py:bones", bones.parent).name == "bones"
 
@@ -159,11 +161,8 @@ def test_a_step_object_under_another_name_than_its_function_s_is_found_by_that_n
     path = tmp_path / "renamed.py"
     path.write_text(BONES.replace('@step("bones", version="2")\n', "") + 'femur = step("femur")(bones)\n')
     femur = registry.get(f"{path}:femur")
-    from dataclasses import replace
-
     again = sys.modules[femur.function.__module__].femur
     assert registry.get(again).reference == f"{path}:femur"
-    assert replace(registry.get(again)).code == femur.code
 
 
 def test_an_imported_built_in_step_object_is_the_registered_one(registry: StepRegistry) -> None:
@@ -174,7 +173,7 @@ def test_an_imported_built_in_step_object_is_the_registered_one(registry: StepRe
 
 
 def test_a_step_without_a_source_file_is_refused(registry: StepRegistry) -> None:
-    namespace: dict[str, Step] = {}
+    namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(BONES, "<stdin>", "exec"), namespace)
     error = reason(registry, namespace["bones"])
     assert error.reason == "step-without-file"

@@ -74,6 +74,26 @@ def bring_back(
     return [info.id for info in again]
 
 
+def redo(
+    connection: Connection, plans: dict[str, RunPlan], task_keys: Sequence[str], now: datetime
+) -> list[str]:
+    """Let current runs compute again what they had under these keys; returns their ids."""
+    succeeded = _tasks.state == TaskState.SUCCEEDED.value
+    lost: dict[str, list[str]] = {}
+    for part in chunks(task_keys):
+        query = select(_tasks.run_id, _tasks.step).where(_tasks.task_key.in_(part), succeeded)
+        for run_id, step in connection.execute(query):
+            lost.setdefault(run_id, []).append(step)
+    posted: RowLists = {"runs": [], "attempts": []}
+    again = [info for info in lock_runs(connection, sorted(lost)) if info.current]
+    for info in again:
+        steps = (_tasks.run_id == info.id, _tasks.step.in_(lost[info.id]))
+        connection.execute(update(schema.tasks).where(*steps).values(state=WAITING))
+        _restart(connection, plans, info, now, posted)
+    post(connection, posted)
+    return [info.id for info in again]
+
+
 class _Creation:
     """Runs of one transaction. New ones are gathered and inserted together; the rest happens at once."""
 
@@ -227,7 +247,7 @@ def _restart(
 ) -> RunInfo:
     """Let a locked run's unfinished tasks be tried again, counting from the first attempt.
 
-    An attempt that a superseded run still has at work is given up: what it reports comes too late.
+    An attempt that is still at work is given up: what it reports comes too late.
     """
     digest = connection.execute(select(_runs.plan).where(_runs.id == info.id)).scalar_one()
     plan = plan_of(connection, plans, digest)
@@ -241,7 +261,7 @@ def _restart(
     moved = advance(plan, {step: TaskState(state) for step, state in connection.execute(query)})
     for segment in connection.execute(select(schema.segments).where(_segments.run_id == info.id)).mappings():
         if segment["state"] == "running":
-            posted["attempts"].append(rows.unreported(segment, "cancelled", "superseded", now))
+            posted["attempts"].append(rows.unreported(segment, "cancelled", "given-up", now))
         index = segment["place"]
         state = "done" if index in moved.finished else "ready" if index in moved.ready else "waiting"
         values = {"state": state, "owner": "", "ready_at": to_time(now)}

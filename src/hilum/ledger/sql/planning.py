@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from hilum.ledger import schema
 from hilum.ledger.interface import NewRun, RunInfo, TaskInfo
-from hilum.ledger.sql.creation import bring_back, create
+from hilum.ledger.sql.creation import bring_back, create, redo
 from hilum.ledger.sql.database import Database, chunks
 from hilum.ledger.sql.runs import plan_of, run_query, to_run, to_task
 from hilum.model.work import RunPlan, RunState
@@ -44,6 +44,10 @@ class Planning:
             return bring_back(connection, self.plans, wanted, now)
 
         return self.database.write(work)
+
+    def redo(self, task_keys: Iterable[str], now: datetime) -> list[str]:
+        lost = sorted(set(task_keys))
+        return self.database.write(lambda connection: redo(connection, self.plans, lost, now))
 
     def runs(
         self, *, state: RunState | None = None, ids: Iterable[str] | None = None, limit: int | None = None

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
@@ -54,6 +53,7 @@ def fitted(picture: Picture, size: int) -> Image:
 
 
 def _resized(picture: Picture, width: int, height: int) -> Image:
+    import numpy as np
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(picture.shades))

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ TRUSTED = {
 """Transfer syntaxes that dcm2niix reads right. Found by converting files of each and comparing voxels: it refuses
 12-bit JPEG, reads one voxel of a deflated file, swaps bytes of 8-bit big endian, and takes signed JPEG 2000 for
 unsigned where code stream and header disagree."""
+
+NEVER_COMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 
 COMPRESSION_THREADS = 2
 CONVERTED = re.compile(r"^Convert (\d+) DICOM as (.+) \((\d+)x(\d+)x(\d+)x(\d+)\)$", re.MULTILINE)
@@ -107,23 +110,27 @@ def nifti(ctx: Context, parameters: NiftiParameters) -> None:
     """
     ready, left_out = _sort_out(ctx)
     if not ready:
-        reason = Counter(left_out.values()).most_common(1)[0][0] if left_out else "no-pixel-data"
         raise StepError(
-            "no instance can be converted", reason=reason, hint="let the pipeline select images by Modality"
+            "no instance can be converted",
+            reason=_most_common(left_out),
+            hint="let the pipeline select images by Modality",
         )
     ctx.progress(0.1, "converting")
-    folder = ctx.scratch / "converted"
-    staged = _stage(ctx.scratch / "input", ready, left_out)
     options = _options(parameters, [dataset for _, dataset in ready])
-    made = _run_dcm2niix(ctx.scratch / "input", folder, options, parameters.timeout) if staged else []
+    for trusted in (TRUSTED, NEVER_COMPRESSED):  # again with all decoded, where dcm2niix stumbled over some
+        work = ctx.scratch / f"{len(trusted)}-syntaxes"
+        staged, uncompressed = _stage(work / "input", ready, trusted, left_out)
+        made = _run_dcm2niix(work / "input", work / "output", options, parameters.timeout) if staged else []
+        if sum(one.instances for one in made) >= len(staged) or uncompressed == len(staged):
+            break
     if not made:
         raise StepError(
             "dcm2niix converted none of the instances",
-            reason=Counter(left_out.values()).most_common(1)[0][0] if not staged else "conversion-failed",
+            reason="conversion-failed" if staged else _most_common(left_out),
             hint="see what qc says of the series",
         )
     ctx.progress(0.5, "compressing")
-    for path in sorted(folder.iterdir()):
+    for path in sorted((work / "output").iterdir()):
         if path.suffix == ".nii":
             _compress(path, ctx.output_folder / f"{path.name}.gz", parameters.level)
         elif path.suffix in (".json", ".bval", ".bvec"):
@@ -152,28 +159,43 @@ def _sort_out(ctx: Context) -> tuple[list[tuple[InputInstance, Dataset]], dict[s
     return ready, left_out
 
 
+def _most_common(left_out: dict[str, str]) -> str:
+    return Counter(left_out.values()).most_common(1)[0][0] if left_out else "no-pixel-data"
+
+
 def _stage(
-    folder: Path, ready: list[tuple[InputInstance, Dataset]], left_out: dict[str, str]
-) -> list[InputInstance]:
-    """Links to the instances in ``folder``, decoded copies where dcm2niix cannot read them; those it holds."""
+    folder: Path,
+    ready: list[tuple[InputInstance, Dataset]],
+    trusted: Collection[str],
+    left_out: dict[str, str],
+) -> tuple[list[InputInstance], int]:
+    """Fill ``folder`` with links to the instances, or decoded copies of those not in a trusted transfer syntax.
+
+    Returns:
+        The instances that it holds now, and how many of them are uncompressed. What cannot be decoded goes to
+        ``left_out`` with its reason.
+    """
     from hilum.dicom.pixels import transfer_syntax
 
     folder.mkdir(parents=True)
-    staged = []
+    staged, uncompressed = [], 0
     for number, (instance, dataset) in enumerate(sorted(ready, key=lambda pair: pair[0].sop_instance_uid)):
         target = folder / f"{number:06}.dcm"
-        subsampled = str(dataset.get("PhotometricInterpretation")).startswith("YBR_FULL_422")
-        compressed = transfer_syntax(dataset).startswith("1.2.840.10008.1.2.4.")
-        readable = transfer_syntax(dataset) in TRUSTED and (compressed or not subsampled)
-        try:
-            if readable and getattr(dataset, "preamble", None):
-                target.symlink_to(instance.path.absolute())
-            else:
+        syntax = transfer_syntax(dataset)
+        native = syntax in NEVER_COMPRESSED
+        subsampled = native and dataset.get("PhotometricInterpretation") == "YBR_FULL_422"
+        if syntax in trusted and not subsampled and getattr(dataset, "preamble", None):
+            target.symlink_to(instance.path.absolute())
+            uncompressed += native
+        else:
+            try:
                 _write_decoded(instance.path, target)
-            staged.append(instance)
-        except StepError as error:
-            left_out[instance.sop_instance_uid] = error.reason
-    return staged
+            except StepError as error:
+                left_out[instance.sop_instance_uid] = error.reason
+                continue
+            uncompressed += 1
+        staged.append(instance)
+    return staged, uncompressed
 
 
 def _write_decoded(source: Path, target: Path) -> None:

@@ -44,7 +44,10 @@ class PreviewParameters(Parameters):
     reformats: bool = Field(
         True, description="Add the two other planes through the middle, where the series is one volume"
     )
-    overlays: bool = Field(True, description="Draw graphic overlay planes in white")
+    overlays: bool = Field(
+        False,
+        description="Draw graphic overlay planes in white; off since some hold names as pictures of text",
+    )
 
 
 @dataclass(frozen=True, slots=True)
