@@ -44,7 +44,7 @@ def context(step: object, paths: list[Path], folder: Path) -> Context:
     )
 
 
-def best_of(rounds: int, work: Callable[[Path], None]) -> tuple[float, int]:
+def best_of(rounds: int, work: Callable[[Path], object]) -> tuple[float, int]:
     """Seconds of the quickest round, and the bytes of the last one's biggest file."""
     seconds, size = float("inf"), 0
     for _ in range(rounds):
@@ -52,9 +52,7 @@ def best_of(rounds: int, work: Callable[[Path], None]) -> tuple[float, int]:
             start = time.perf_counter()
             work(Path(folder))
             seconds = min(seconds, time.perf_counter() - start)
-            files = [path for path in Path(folder, "output").glob("*.nii*")] or list(
-                Path(folder).glob("*.nii*")
-            )
+            files = [path for path in Path(folder).rglob("*.nii*") if "scratch" not in path.parts]
             size = max((path.stat().st_size for path in files), default=0)
     return seconds, size
 
@@ -73,7 +71,8 @@ def step_at(paths: list[Path], level: int) -> Callable[[Path], None]:
 
 
 def show(name: str, seconds: float, size: int, reference: float) -> None:
-    print(f"  {name:<44} {seconds:7.3f} s {size / 1e6 or float('nan'):8.1f} MB   x{reference / seconds:.1f}")
+    weight = f"{size / 1e6:6.1f} MB" if size else " " * 9
+    print(f"  {name:<44} {seconds:7.3f} s  {weight}   x{reference / seconds:.1f}")
 
 
 def main() -> None:
@@ -91,9 +90,9 @@ def main() -> None:
         for level in range(4):
             mark = ", the default" if level == NiftiParameters().level else ""
             show(f"hilum nifti, level {level}{mark}", *best_of(rounds, step_at(paths, level)), reference)
-        headers, _ = best_of(rounds, lambda folder: ImageSeries(paths).datasets and None)
+        headers, _ = best_of(rounds, lambda folder: ImageSeries(paths).datasets)
         show("of that, headers", headers, 0, reference)
-        volume, _ = best_of(rounds, lambda folder: ImageSeries(paths).volume() and None)
+        volume, _ = best_of(rounds, lambda folder: ImageSeries(paths).volume())
         show("ctx.volume(), headers included", volume, 0, reference)
         measured, _ = best_of(rounds, lambda folder: intensity(context(intensity, paths, folder)))
         show("hilum intensity, headers included", measured, 0, reference)

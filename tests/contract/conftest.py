@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from beds.postgresql import Cluster
 
+from beds.postgresql import Cluster
 from hilum.ledger import open_ledger
 from hilum.ledger.interface import Ledger
 from hilum.ledger.schema import metadata

@@ -139,7 +139,7 @@ class _Watch:
     def __init__(self, source: BinaryIO, size: int) -> None:
         self._source, self._size = source, size
         self.pixels: tuple[int, int] | None = None
-        self.last, self.end, self.padding = 0, 0, False
+        self.last, self.end = 0, 0
         self.bulk: list[int] = []
 
     def __call__(self, tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -148,8 +148,7 @@ class _Watch:
         if number in PIXELS:
             self.pixels = (position, length)
             return True
-        if number <= 0xFFFF:
-            self.padding = True
+        if number <= 0xFFFF:  # no data set has this group: padding or rubbish
             return True
         if length != UNDEFINED:
             if position + length > self._size:
@@ -217,13 +216,17 @@ def _inflate(stream: BinaryIO, position: int) -> tuple[BinaryIO, int, int]:
     stream.seek(position)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     kept, size = io.BytesIO(), 0
-    while chunk := inflater.unconsumed_tail or stream.read(BULK):
-        part = inflater.decompress(chunk, BULK)
+    while not inflater.eof:
+        chunk = inflater.unconsumed_tail or stream.read(BULK)
+        try:
+            part = inflater.decompress(chunk, BULK)
+        except zlib.error:
+            raise corrupt() from None
+        if not chunk and not part:
+            raise truncated()
         size += len(part)
         if kept.tell() < INFLATED:
             kept.write(part)
-    if not inflater.eof:
-        raise truncated()
     available = kept.tell()
     kept.seek(0)
     return kept, available, size

@@ -18,7 +18,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-PRELOADED = ("pydantic", "structlog", "numpy", "pydicom", "hilum.storage.local", "hilum.dicom.series")
+PRELOADED = ("numpy", "pydicom", "hilum.storage.local", "hilum.dicom.series")
 
 
 def main() -> None:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["string", "int", "double", "bool", "list(string)", "list(int)", "list(double)", "dyn"]
 
+_ESCAPED = r"""[bB]?(?:"{3}(?:\\.|[^\\])*?"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
+_RAW = r"""(?:[rR][bB]?|[bB][rR])(?:"{3}.*?"{3}|'{3}.*?'{3}|"[^"]*"|'[^']*')"""
 TOKEN = re.compile(
-    r"""(?P<text>[rRbB]{0,2}(?:\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))
+    rf"""(?P<text>{_RAW}|{_ESCAPED})
     | (?P<comment>//[^\n]*)
     | (?P<number>0x[0-9a-fA-F]+u?|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?u?)
     | (?P<name>[A-Za-z_]\w*)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hilum.errors import UsageError
 from hilum.kernel.digest import canonical_json
@@ -93,12 +93,18 @@ def _resolve_step(
             yield Problem(problem.where, parameter, problem.hint)
         return
     plain = model.model_dump(mode="json", by_alias=True)
-    try:
-        canonical_json(plain)
-    except ValueError:
-        yield Problem(where, "parameters must be finite numbers")
+    if not _survives(model, plain):
+        yield Problem(where, "parameters must be plain and finite, to be the same in another process")
         return
     resolved.parameters[name] = plain
+
+
+def _survives(model: BaseModel, plain: dict[str, Any]) -> bool:
+    try:
+        canonical_json(plain)
+        return type(model).model_validate(plain) == model
+    except ValueError:
+        return False
 
 
 def _needs(name: str, spec: StepSpec, known: set[str]) -> Iterator[Problem]:

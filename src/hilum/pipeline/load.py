@@ -164,7 +164,8 @@ class _Reading:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(Problem(where, "a key must be a word"))
+                self.lines[*where, line] = line
+                self.problems.append(Problem((*where, line), "a key must be a word"))
                 continue
             key = str(key_node.value)
             if key in found:

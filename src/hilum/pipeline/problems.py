@@ -81,11 +81,13 @@ def problems_of(error: ValidationError, model: type[BaseModel], where: Path = ()
             place = "steps" if "[key]" in details["loc"] else key
             yield Problem((*where, *location), f"{given!r} cannot be {_what(place)}", PATTERNS.get(place, ""))
         else:
-            said = details["msg"].removeprefix("Input ").partition(", unable")[0]
+            said = re.split(r", unable| after validation", details["msg"])[0]
+            said = re.sub(r"^\w+ (?=should)", "", said)
             wish = re.sub(r"valid (?:dictionary|list|tuple).*", _wished, said)
             shown = repr(given) if isinstance(given, (str, int, float, bool, type(None))) else _shape(given)
             label = repr(key) if key else "the file"
-            yield Problem((*where, *location), f"{label} {wish}, not {shown}", _choice(details, given))
+            but = "" if kind.endswith(("too_short", "too_long")) else f", not {shown}"
+            yield Problem((*where, *location), f"{label} {wish}{but}", _choice(details, given))
 
 
 def _what(place: str) -> str:

@@ -14,6 +14,7 @@ def pipeline_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a pipeline file."""
     schema = Pipeline.model_json_schema(by_alias=True)
     _write_defaults(schema)
+    schema["properties"]["steps"]["additionalProperties"] = False  # names other than the pattern's
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Hilum pipeline"}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -232,8 +231,8 @@ class TestWhatMakesNoSense:
 
     def test_deflated_bytes_that_do_not_inflate_are_corrupt(self) -> None:
         whole = written(instance(), DeflatedExplicitVRLittleEndian)
-        meta = len(whole) - len(zlib.compress(written(instance(), preamble=False))) + 6
-        assert reason(whole[: meta - 20] + b"\xff" * 40) == "corrupt-header"
+        meta = 144 + int.from_bytes(whole[140:144], "little")
+        assert reason(whole[:meta] + b"\xff" * 40) == "corrupt-header"
 
     def test_a_value_that_ends_outside_its_sequence_is_corrupt(self) -> None:
         item = Dataset()

@@ -40,9 +40,14 @@ def subject(tmp_path: Path) -> Subject:
     return Subject(tmp_path)
 
 
-@pytest.fixture
-def executor(subject: Subject) -> Iterator[ProcessExecutor]:
-    executor = ProcessExecutor(subject.folder / "work", slots=2)
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def executor(work: Path) -> Iterator[ProcessExecutor]:
+    executor = ProcessExecutor(work, slots=2)
     yield executor
     executor.close()
 
@@ -107,9 +112,8 @@ class TestEnds:
         assert gone(below)
 
     def test_what_a_killed_engine_left_is_removed_and_what_a_living_one_has_is_not(
-        self, subject: Subject, executor: ProcessExecutor
+        self, work: Path, executor: ProcessExecutor
     ) -> None:
-        work = subject.folder / "work"
         left = work / "999999-dead"
         left.mkdir()
         (left / "lock").touch()
@@ -129,9 +133,8 @@ class TestLosses:
         spec = subject.spec(plan("stubborn"))
         executor.submit(spec)
         wait_for_step(executor, spec.id, "stubborn", "daemon")
-        [slot] = children(zygote_of(os.getpid()))
+        [slot] = [slot for slot in children(zygote_of(os.getpid())) if children(slot)]
         below = descendants(slot)
-        assert below
         os.kill(slot, signal.SIGKILL)
         [report], _ = collect(executor, 1)
         assert (report.attempt_id, report.outcome) == (spec.id, AttemptOutcome.LOST)
@@ -163,7 +166,7 @@ class TestLosses:
         executor.submit(spec)
         wait_for_step(executor, spec.id, "sleep")
         zygote = zygote_of(os.getpid())
-        [slot] = children(zygote)
+        [slot] = [slot for slot in children(zygote) if children(slot)]
         [worker] = children(slot)
         os.kill(zygote, signal.SIGKILL)
         os.kill(slot, signal.SIGKILL)
@@ -177,8 +180,7 @@ class TestLosses:
         spec = subject.spec(plan("sleep"))
         executor.submit(spec)
         wait_for_step(executor, spec.id, "sleep")
-        [slot] = children(zygote_of(os.getpid()))
-        [worker] = children(slot)
+        [worker] = [worker for slot in children(zygote_of(os.getpid())) for worker in children(slot)]
         os.kill(worker, signal.SIGKILL)
         [report], _ = collect(executor, 1)
         assert (report.outcome, report.reason) == (AttemptOutcome.CRASHED, "signal-kill")
@@ -214,16 +216,19 @@ class TestProcesses:
             at_work |= {event.attempt_id for event in executor.watch(1.0)}
         assert at_work == {spec.id for spec in specs[:2]}
         assert len(children(zygote_of(os.getpid()))) == 2
+        for spec in specs:
+            executor.cancel(spec.id)
+        collect(executor, 3)
 
 
 class TestLogs:
     def test_what_a_failed_attempt_printed_is_kept_for_its_owner_alone(
-        self, subject: Subject, executor: ProcessExecutor
+        self, subject: Subject, work: Path, executor: ProcessExecutor
     ) -> None:
         failed, fine = subject.spec(plan("bug")), subject.spec(plan("noop"))
         run(executor, failed, fine)
-        [log] = (subject.folder / "work" / "logs").iterdir()
-        assert log.name == f"{failed.id}.log"
+        log = work / "logs" / f"{failed.id}.log"
+        assert not (work / "logs" / f"{fine.id}.log").exists()
         assert MARKER in log.read_text()
         assert "Traceback" in log.read_text()
         assert log.stat().st_mode & 0o077 == 0

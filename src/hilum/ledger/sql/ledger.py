@@ -19,6 +19,7 @@ from hilum.ledger.sql.intake import Intake
 from hilum.ledger.sql.outbox import Outbox
 from hilum.ledger.sql.planning import Planning
 from hilum.ledger.sql.runs import to_task
+from hilum.ledger.sql.soundness import disagreements
 from hilum.ledger.sql.subjects import Settling
 from hilum.model.work import RunPlan, RunState, TaskState
 
@@ -69,6 +70,8 @@ class SqlLedger(Intake, Settling, Planning, Dispatching, Outbox, Ledger):
                     found += [line for line in lines if line != "ok"]
                 missing = set(schema.metadata.tables) - set(inspect(connection).get_table_names())
                 found += [f"table {name} is missing" for name in sorted(missing)]
+                if not found:
+                    found += disagreements(connection)
         except (LedgerDamaged, DatabaseError) as error:
             found.append(str(error).splitlines()[0])
         return found

@@ -18,7 +18,8 @@ from hilum.ledger.interface import OutboxBatch
 from hilum.ledger.sql.database import Database
 
 RowLists = dict[str, list[dict[str, Any]]]
-MAX_BYTES = 16 << 20
+MAX_ROWS, MAX_BYTES = 2000, 2 << 20
+"""Of one batch, within an entry. Bytes are compressed; a header takes some 30 kB of memory as a row."""
 
 
 def post(connection: Connection, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -74,20 +75,20 @@ class Outbox:
 
 
 def _oldest(connection: Connection, limit: int) -> list[int]:
-    """Ids of the oldest free entries: at most ``limit``, and not many more than MAX_BYTES of them."""
+    """Ids of the oldest free entries: at most ``limit``, and no more once MAX_ROWS or MAX_BYTES is reached."""
     table = schema.outbox
     query = (
-        select(table.c.id, func.length(table.c.payload))
+        select(table.c.id, table.c.rows, func.length(table.c.payload))
         .where(table.c.batch == 0)
         .order_by(table.c.id)
         .limit(limit)
         .with_for_update()
     )
     ids: list[int] = []
-    total = 0
-    for entry, size in connection.execute(query):
+    count = total = 0
+    for entry, number, size in connection.execute(query):
         ids.append(entry)
-        total += size
-        if total >= MAX_BYTES:
+        count, total = count + number, total + size
+        if count >= MAX_ROWS or total >= MAX_BYTES:
             break
     return ids

@@ -1,0 +1,133 @@
+"""The engine's own cost: time per no-op task, an unchanged second run, and resident memory while files are taken in.
+
+``python -m benchmarks engine [--quick]``. No peer does the same work in one process, so these are plain figures.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+NOOP = """
+from hilum import Context, step
+
+
+@step("noop", version="1")
+def noop(ctx: Context) -> None:
+    pass
+"""
+
+
+def pipeline(steps: int, needs: bool) -> str:
+    """A pipeline of so many no-op steps in a row (or side by side)."""
+    lines = ["name: noop", "scope: series", "steps:"]
+    for index in range(steps):
+        need = f", needs: [s{index - 1}]" if needs and index else ""
+        lines.append(f"  s{index}: {{uses: ./noop.py:noop{need}}}")
+    return "\n".join(lines) + "\n"
+
+
+def overhead(folder: Path, runs: int, steps: int) -> float:
+    """Milliseconds per no-op task over ``runs`` runs of ``steps`` tasks each, from ready to in the warehouse."""
+    import hilum
+    from hilum.dicom.phantom import many_instances
+    from hilum.sources.folder import FolderSource
+
+    scans = folder / f"scans-{runs}"
+    if not scans.exists():
+        for _ in many_instances(scans, runs, per_series=1):
+            pass
+    (folder / "noop.py").write_text(NOOP)
+    file = folder / f"noop-{steps}.yaml"
+    file.write_text(pipeline(steps, needs=False))
+    with hilum.open(folder / f"home-{runs}-{steps}") as home:
+        engine = home.engine([file])
+        source = FolderSource([scans], home.clock)
+        taken = engine.take_in(source)
+        home.ledger.close_subjects(taken.subjects)
+        engine.settler.settle()
+        engine.planner.plan()
+        start = time.perf_counter()
+        engine.work()
+        seconds = time.perf_counter() - start
+        engine.close()
+        tasks = home.status().tasks
+        assert tasks == {"succeeded": runs * steps}, tasks
+    return 1000 * seconds / (runs * steps)
+
+
+def unchanged(folder: Path, files: int) -> tuple[float, float]:
+    """Seconds of a first run over so many files (taking in alone) and of a second, unchanged one."""
+    import hilum
+    from hilum.dicom.phantom import many_instances
+
+    scans = folder / "files"
+    for _ in many_instances(scans, files):
+        pass
+    nothing = folder / "nothing.yaml"
+    nothing.write_text('name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n')
+    taken = []
+    for _ in range(2):
+        with hilum.open(folder / "home-files") as home:
+            start = time.perf_counter()
+            home.run(scans, pipelines=[nothing])
+            taken.append(time.perf_counter() - start)
+    return taken[0], taken[1]
+
+
+def peak_memory(files: int) -> int:
+    """Resident MiB at the peak of taking in so many files, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--take-in", str(files)], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout.split()[-1])
+
+
+def take_in(files: int) -> None:
+    """Take in so many tiny files with a pipeline that takes none of them, and print the peak in MiB."""
+    import hilum
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        maker = [sys.executable, "-c", MAKE, str(folder / "files"), str(files)]
+        subprocess.run(maker, check=True)
+        nothing = folder / "nothing.yaml"
+        nothing.write_text('name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n')
+        with hilum.open(folder / "home") as home:
+            home.run(folder / "files", pipelines=[nothing])
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+MAKE = """
+import sys
+from pathlib import Path
+from hilum.dicom.phantom import many_instances
+for _ in many_instances(Path(sys.argv[1]), int(sys.argv[2])): pass
+"""
+
+
+def main() -> None:
+    """Print the table."""
+    quick = "--quick" in sys.argv
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for runs, steps in ((20, 10), (100, 1)) if quick else ((1_000, 10), (10_000, 1)):
+            cost = overhead(folder, runs, steps)
+            print(f"no-op tasks, {runs:,} runs of {steps:>2} steps      {cost:8.2f} ms per task (bar: 3)")
+        files = 500 if quick else 10_000
+        first, second = unchanged(folder, files)
+        print(f"taking in {files:,} tiny files            {first:8.2f} s, {files / first:,.0f} files/s")
+        print(f"unchanged second run over them        {second:8.2f} s (bar: 2 for 10,000)")
+    for files in (500,) if quick else (10_000, 100_000):
+        print(f"resident memory, {files:>7,} instances    {peak_memory(files):8d} MiB (bar: 300)")
+
+
+if __name__ == "__main__":
+    if "--take-in" in sys.argv:
+        take_in(int(sys.argv[-1]))
+    else:
+        main()
