@@ -139,6 +139,11 @@ def _no_geometry(message: str) -> StepError:
     return StepError(message, reason="no-geometry", hint="only images placed in the patient make a volume")
 
 
+def place_tolerance(spacing: float) -> float:
+    """How far, in mm, a slice may be from its place in a regular stack of this spacing."""
+    return max(SAME_POSITION, min(SPACING_TOLERANCE * spacing, PLACE_TOLERANCE))
+
+
 @dataclass(frozen=True)
 class Stack:
     """Parallel planes of one size in order along their normal. Built by :func:`stack`; may be irregular.
@@ -194,7 +199,7 @@ class Stack:
     @property
     def regular(self) -> bool:
         """Whether every slice is within tolerance of its place."""
-        return self.deviation <= min(SPACING_TOLERANCE * float(np.linalg.norm(self.step)), PLACE_TOLERANCE)
+        return self.deviation <= place_tolerance(float(np.linalg.norm(self.step)))
 
     @property
     def tilt(self) -> float:

@@ -20,7 +20,7 @@ from hilum.dicom.rows import row_of
 from hilum.dicom.uid import is_valid_uid
 from hilum.errors import HilumError, UnreadableError
 
-SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = IDENTITY = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
 def _read(stream: BinaryIO) -> Header:
     parsed = parse(stream)
     elements = decode(parsed.meta) + decode(parsed.dataset)
-    uids = {tag: _uid(tag, elements) for tag in (SOP_INSTANCE, SOP_CLASS, SERIES, STUDY)}
+    uids = _identity(elements)
     if not is_valid_uid(parsed.transfer_syntax_uid):
         raise _invalid()
     return Header(
@@ -98,13 +98,13 @@ def _read(stream: BinaryIO) -> Header:
     )
 
 
-def _uid(tag: int, elements: Sequence[DataElement]) -> str:
-    values = next((element.values for element in elements if element.tag == tag), [])
-    if not values:
+def _identity(elements: Sequence[DataElement]) -> dict[int, str]:
+    found = {element.tag: element.values for element in elements if element.tag in IDENTITY}
+    if any(not found.get(tag) for tag in IDENTITY):
         raise UnreadableError("the object lacks a UID that identifies it", reason="missing-uid")
-    if len(values) > 1 or not is_valid_uid(str(values[0])):
+    if any(len(values) > 1 or not is_valid_uid(str(values[0])) for values in found.values()):
         raise _invalid()
-    return str(values[0])
+    return {tag: str(values[0]) for tag, values in found.items()}
 
 
 def _invalid() -> UnreadableError:

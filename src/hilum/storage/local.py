@@ -55,7 +55,6 @@ class LocalStorage(Storage):
         finally:
             with suppress(OSError):
                 os.unlink(temporary)
-        _flush_folder(path.parent)
         return True
 
     def put_file(self, name: str, path: Path) -> None:
@@ -140,11 +139,3 @@ def _full(error: OSError, name: str) -> Exception:
     if error.errno in FULL:
         return StorageFull(f"no space left to store {name}", hint="free some space; the task is tried again")
     return error
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

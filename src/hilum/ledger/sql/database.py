@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
 
 from hilum.errors import UsageError
 from hilum.ledger.interface import LedgerBusy, LedgerDamaged
@@ -29,10 +30,18 @@ DAMAGE = (
     "invalid page",
     "could not read block",
 )
+COLLISIONS, DISK_FULL, UNDEFINED_TABLE = ("40001", "40P01"), "53100", "42P01"
+"""PostgreSQL's SQLSTATE codes (its appendix A)."""
 ALONE = 0x68696C756D
 """Names the advisory lock among those of the database."""
+PATIENCE = 30.0
+"""Seconds to wait for SQLite's one writer."""
 CHUNK = 500
 """Parameters in one IN list; SQLite's oldest limit is 999."""
+
+
+class Collided(LedgerBusy):
+    """Another transaction was in the way."""
 
 
 class Database:
@@ -48,45 +57,34 @@ class Database:
             raise UsageError(
                 "the ledger must be an sqlite: or postgresql: address", hint="see `ledger` in hilum.toml"
             )
-        options: dict[str, Any] = (
-            {"connect_args": {"timeout": 30}} if self.sqlite else {"pool_pre_ping": True}
-        )
         if url.startswith("postgresql:"):
             url = "postgresql+psycopg:" + url.partition(":")[2]
-        self.engine = create_engine(url, **options)
         if self.sqlite:
+            self.engine = create_engine(url, connect_args={"timeout": PATIENCE})
+            self._reading = self.engine.execution_options(reading=True)
             event.listen(self.engine, "connect", _configure_sqlite)
-            event.listen(self.engine, "begin", _begin_immediate)
+            event.listen(self.engine, "begin", _begin)
+        else:
+            self.engine = create_engine(url, pool_pre_ping=True)
+            self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction, again from the start where it collided with another's."""
         for attempt in range(1, TRIES + 1):
             try:
-                with self.engine.begin() as connection:
+                with _explained(), self.engine.begin() as connection:
                     return work(connection)
-            except IntegrityError:
+            except (IntegrityError, Collided):
                 if attempt == TRIES:
                     raise
-            except DatabaseError as error:
-                damage(error)
-                if attempt == TRIES or not _collided(error):
-                    raise _unavailable(error) from error
             time.sleep(random.uniform(0.001, 0.02) * attempt)
         raise AssertionError("unreachable")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; it sees one consistent state."""
-        try:
-            if self.sqlite:
-                with self.engine.connect().execution_options(reading=True) as connection:
-                    yield connection
-            else:
-                with self.engine.connect() as connection:
-                    yield connection
-        except DatabaseError as error:
-            damage(error)
-            raise _unavailable(error) from error
+        with _explained(), self._reading.connect() as connection:
+            yield connection
 
     def alone(self, connection: Connection) -> None:
         """Wait until no other transaction is past this point; always so on SQLite, which has one writer."""
@@ -104,39 +102,59 @@ def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + CHUNK]
 
 
-def damage(error: DatabaseError) -> None:
-    """Raise LedgerDamaged if that is what the driver says."""
-    text = str(error.orig).lower()
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What drivers say, in the ledger's own errors."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, sqlite3.DatabaseError) as error:
+        driver = error.orig if isinstance(error, DBAPIError) else error
+        if (explanation := _explain(driver, str(driver).lower())) is None:
+            raise
+        raise explanation from error
+    except (ValueError, zlib.error, NoResultFound) as error:
+        raise _damaged("holds what it was never given") from error
+
+
+def _explain(error: BaseException | None, text: str) -> Exception | None:
+    """What a driver's error means; None if it is a mistake of ours."""
+    code, kind = getattr(error, "sqlstate", None), type(error).__name__
     if any(word in text for word in DAMAGE):
-        raise LedgerDamaged(
-            "the ledger's database is damaged; nothing was changed",
-            hint="stop all engines and run `hilum doctor`",
-        ) from error
+        return _damaged("is damaged")
+    if code == UNDEFINED_TABLE or "no such table" in text:
+        return _damaged("lacks a table")
+    if code in COLLISIONS or "locked" in text or "busy" in text:
+        return Collided("another engine holds the ledger for too long", hint="run `hilum doctor`")
+    if code == DISK_FULL or "disk is full" in text:
+        return LedgerBusy("no space left for the ledger", reason="ledger-full", hint="free some space")
+    if kind in ("OperationalError", "AdminShutdown"):
+        first = text.splitlines()[0] if text else "no answer"
+        return LedgerBusy(f"the ledger cannot be used: {first}", hint="run `hilum doctor`")
+    return None
 
 
-def _collided(error: DatabaseError) -> bool:
-    code = getattr(error.orig, "sqlstate", None)
-    text = str(error.orig)
-    return code in ("40001", "40P01") or "locked" in text or "busy" in text
-
-
-def _unavailable(error: DatabaseError) -> Exception:
-    if isinstance(error, OperationalError):
-        text = str(error.orig).splitlines()[0]
-        if "full" in text:
-            return LedgerBusy("no space left for the ledger", reason="ledger-full", hint="free some space")
-        return LedgerBusy(
-            f"the ledger cannot be reached or is held by another: {text}", hint="run `hilum doctor`"
-        )
-    return error
+def _damaged(how: str) -> LedgerDamaged:
+    return LedgerDamaged(f"the ledger's database {how}", hint="stop all engines and run `hilum doctor`")
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-32000", "temp_store=MEMORY"):
+    for pragma in ("synchronous=NORMAL", "cache_size=-32000", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
+    deadline = time.monotonic() + PATIENCE
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except (
+            sqlite3.OperationalError
+        ):  # two who open a new file at once; SQLite does not wait for this lock
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
-def _begin_immediate(connection: Connection) -> None:
+def _begin(connection: Connection) -> None:
     reading = connection.get_execution_options().get("reading")
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

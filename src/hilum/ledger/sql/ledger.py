@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, inspect, select, text, update
-from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
 from hilum.errors import UsageError
 from hilum.ledger import schema
-from hilum.ledger.interface import Ledger, LedgerDamaged, Summary
+from hilum.ledger.interface import Ledger, LedgerBusy, LedgerDamaged, Summary
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql.database import Database
 from hilum.ledger.sql.dispatch import Dispatching
@@ -62,19 +61,19 @@ class SqlLedger(Intake, Settling, Planning, Dispatching, Outbox, Ledger):
             return _summary(connection)
 
     def check(self) -> list[str]:
-        found: list[str] = []
         try:
             with self.database.read() as connection:
-                if self.database.sqlite:
-                    lines = connection.execute(text("PRAGMA integrity_check(10)")).scalars()
-                    found += [line for line in lines if line != "ok"]
-                missing = set(schema.metadata.tables) - set(inspect(connection).get_table_names())
-                found += [f"table {name} is missing" for name in sorted(missing)]
-                if not found:
-                    found += disagreements(connection)
-        except (LedgerDamaged, DatabaseError) as error:
-            found.append(str(error).splitlines()[0])
-        return found
+                return self._check(connection)
+        except LedgerDamaged as error:
+            return [error.message]
+
+    def _check(self, connection: Connection) -> list[str]:
+        if self.database.sqlite:
+            lines = connection.execute(text("PRAGMA integrity_check(10)")).scalars()
+            if found := [line for whole in lines for line in whole.splitlines() if line != "ok"]:
+                return found
+        missing = set(schema.metadata.tables) - set(inspect(connection).get_table_names())
+        return [f"table {name} is missing" for name in sorted(missing)] or disagreements(connection)
 
     def close(self) -> None:
         self.database.close()
@@ -102,7 +101,7 @@ def _bring_up_to_date(database: Database, url: str) -> None:
 def _version(database: Database) -> str | None:
     """The schema's version; None if there is no schema yet."""
     query = select(schema.schema_version.c.version_num)
-    with database.read() as connection, suppress(OperationalError, ProgrammingError):
+    with suppress(LedgerBusy, LedgerDamaged), database.read() as connection:
         return connection.execute(query).scalar()
     with database.read() as connection:
         if inspect(connection).has_table(schema.schema_version.name):

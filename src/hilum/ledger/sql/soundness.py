@@ -25,9 +25,7 @@ def _counted(scope: str, uid: Any) -> Select[Any]:
     return select(_subjects.id).where(_subjects.scope == scope, _subjects.instances != held)
 
 
-_movable = select(_segments.id).where(
-    _segments.run_id == _runs.id, _segments.state.in_(("ready", "running"))
-)
+_movable = select(_segments.id).where(_segments.run_id == _runs.id, _segments.state.in_(("ready", "running")))
 _open = and_(_runs.id == _tasks.run_id, _tasks.state == TaskState.WAITING.value)
 _startable = and_(_runs.id == _segments.run_id, _segments.state.in_(("ready", "waiting")))
 _held = _segments.state == "running"

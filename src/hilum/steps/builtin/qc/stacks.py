@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.dicom.geometry import ORIENTATION_TOLERANCE, SAME_POSITION, SPACING_TOLERANCE, TILT_TOLERANCE
+from hilum.dicom.geometry import ORIENTATION_TOLERANCE, SAME_POSITION, TILT_TOLERANCE, place_tolerance
 from hilum.steps.builtin.qc.findings import Finding
 from hilum.steps.builtin.qc.frames import Frame
 from hilum.steps.builtin.qc.volumes import take_apart
@@ -151,7 +151,7 @@ def _regularity(
     step = (positions[-1] - positions[0]) / index[-1]
     length = float(np.linalg.norm(step))
     off = np.linalg.norm(positions - (positions[0] + index[:, np.newaxis] * step), axis=1)
-    wrong = np.flatnonzero(off > max(SPACING_TOLERANCE * length, SAME_POSITION))
+    wrong = np.flatnonzero(off > place_tolerance(length))
     if len(wrong):
         each = gaps / steps
         values = {
