@@ -64,6 +64,7 @@ def _connect(root: Path, opened: Opened) -> duckdb.DuckDBPyConnection:
         },
     )
     connection.execute(f"SET allowed_paths = [{', '.join(map(literal, opened.files))}]")
+    connection.execute("SET parquet_metadata_cache = true")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, NoResultFound, OperationalError
 
 from hilum.errors import UsageError
 from hilum.ledger.interface import LedgerBusy, LedgerDamaged
@@ -110,17 +110,17 @@ def _explained() -> Iterator[None]:
     except IntegrityError:
         raise
     except (DBAPIError, sqlite3.DatabaseError) as error:
-        driver = error.orig if isinstance(error, DBAPIError) else error
-        if (explanation := _explain(driver, str(driver).lower())) is None:
+        if (explanation := _explain(error)) is None:
             raise
         raise explanation from error
     except (ValueError, zlib.error, NoResultFound) as error:
         raise _damaged("holds what it was never given") from error
 
 
-def _explain(error: BaseException | None, text: str) -> Exception | None:
+def _explain(error: DBAPIError | sqlite3.DatabaseError) -> Exception | None:
     """What a driver's error means; None if it is a mistake of ours."""
-    code, kind = getattr(error, "sqlstate", None), type(error).__name__
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    text, code = str(driver).lower(), getattr(driver, "sqlstate", None)
     if any(word in text for word in DAMAGE):
         return _damaged("is damaged")
     if code == UNDEFINED_TABLE or "no such table" in text:
@@ -129,7 +129,7 @@ def _explain(error: BaseException | None, text: str) -> Exception | None:
         return Collided("another engine holds the ledger for too long", hint="run `hilum doctor`")
     if code == DISK_FULL or "disk is full" in text:
         return LedgerBusy("no space left for the ledger", reason="ledger-full", hint="free some space")
-    if kind in ("OperationalError", "AdminShutdown"):
+    if isinstance(error, (OperationalError, InterfaceError, sqlite3.OperationalError)):
         first = text.splitlines()[0] if text else "no answer"
         return LedgerBusy(f"the ledger cannot be used: {first}", hint="run `hilum doctor`")
     return None

@@ -1,0 +1,339 @@
+"""What every warehouse promises, whatever keeps its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hilum.errors import TerminalError
+from hilum.warehouse.interface import QueryError, Warehouse
+from hilum.warehouse.local import LocalWarehouse
+from hilum.warehouse.tables import TABLES, VIEWS
+
+ADAPTERS: dict[str, Callable[[Path], Warehouse]] = {
+    "local": lambda folder: LocalWarehouse(folder / "warehouse", grace=0),
+}
+"""Each makes a handle on the warehouse in a folder; two handles on one folder see the same rows."""
+
+
+@pytest.fixture(params=ADAPTERS)
+def opened(request: pytest.FixtureRequest) -> Callable[[Path], Warehouse]:
+    return ADAPTERS[request.param]
+
+
+@pytest.fixture
+def warehouse(opened: Callable[[Path], Warehouse], tmp_path: Path) -> Warehouse:
+    return opened(tmp_path)
+
+
+def ask(warehouse: Warehouse, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    rows = warehouse.query(sql, parameters)
+    return [tuple(row.values()) for row in rows.to_pylist()]
+
+
+def header(row_id: str, **keywords: Any) -> dict[str, Any]:
+    return {"_row_id": row_id, "_recorded_at": "2026-01-01T00:00:00+00:00", **keywords}
+
+
+def run(row_id: str, run_id: str, state: str, **columns: Any) -> dict[str, Any]:
+    return {"_row_id": row_id, "run_id": run_id, "state": state, **columns}
+
+
+def test_an_empty_warehouse_has_all_tables_and_views_with_their_columns(warehouse: Warehouse) -> None:
+    for name in [*TABLES, *VIEWS]:
+        assert warehouse.query(f"SELECT * FROM {name}").num_rows == 0
+    assert ask(warehouse, "SELECT count(*), sum(FileSize) FROM dicom_metadata WHERE Modality = 'CT'") == [
+        (0, None)
+    ]
+    assert {info.name: info.rows for info in warehouse.tables()} == dict.fromkeys([*TABLES, *VIEWS], 0)
+
+
+def test_rows_come_back_with_the_types_of_their_columns(warehouse: Warehouse) -> None:
+    warehouse.append(
+        1,
+        {
+            "dicom_metadata": [
+                header(
+                    "i-1",
+                    StudyDate="2020-02-29",
+                    ContentTime="10:20:30.000500",
+                    Rows=512,
+                    PixelSpacing=["0.5", "0.5"],
+                    EchoTime=None,
+                    FrameReferenceDateTime="2020-02-29T10:20:30Z",
+                    PatientName={"Alphabetic": {"FamilyName": "Doe"}},
+                    ArrivalTime="2026-01-01T02:00:00+02:00",
+                )
+            ],
+            "measurements": [
+                {"_row_id": "m-1", "value": 3, "text": None, "instances": ["1.2", "1.3"]},
+                {"_row_id": "m-2", "value": None, "text": "ok"},
+            ],
+            "tasks": [{"_row_id": "t", "task_id": "t", "reused": True}],
+        },
+    )
+    [row] = warehouse.query("SELECT * FROM dicom_metadata").to_pylist()
+    assert row["StudyDate"] == date(2020, 2, 29)
+    assert row["ContentTime"] == time(10, 20, 30, 500)
+    assert row["Rows"] == 512
+    assert row["PixelSpacing"] == ["0.5", "0.5"]
+    assert row["PatientName"]["Alphabetic"]["FamilyName"] == "Doe"
+    assert row["ArrivalTime"] == datetime(2026, 1, 1, tzinfo=UTC)
+    assert row["FrameReferenceDateTime"] == datetime(2020, 2, 29, 10, 20, 30, tzinfo=UTC)
+    assert ask(warehouse, "SELECT value, text, instances FROM measurements ORDER BY _row_id") == [
+        (3.0, None, ["1.2", "1.3"]),
+        (None, "ok", None),
+    ]
+    assert ask(warehouse, "SELECT reused FROM tasks") == [(True,)]
+
+
+def test_sequences_are_lists_of_records_whose_fields_are_the_union_of_what_came(warehouse: Warehouse) -> None:
+    code = {"CodeValue": "T-1"}
+    warehouse.append(1, {"dicom_metadata": [header("a", AnatomicRegionSequence=[code])]})
+    more = {"CodeMeaning": "chest", "AnatomicRegionModifierSequence": [code]}
+    warehouse.append(2, {"dicom_metadata": [header("b", AnatomicRegionSequence=[code, more])]})
+    warehouse.append(3, {"dicom_metadata": [header("c", AnatomicRegionSequence=[])]})
+    sql = """
+        SELECT _row_id, region.CodeValue, region.CodeMeaning, len(region.AnatomicRegionModifierSequence)
+        FROM dicom_metadata, unnest(AnatomicRegionSequence) AS r(region) ORDER BY ALL NULLS FIRST
+    """
+    assert ask(warehouse, sql) == [
+        ("a", "T-1", None, None),
+        ("b", None, "chest", 1),
+        ("b", "T-1", None, None),
+    ]
+
+
+def test_a_view_shows_the_newest_row_and_the_history_shows_all(warehouse: Warehouse) -> None:
+    warehouse.append(1, {"runs": [run("1", "r-1", "running"), run("2", "r-2", "running")]})
+    warehouse.append(3, {"runs": [run("3", "r-1", "failed"), run("4", "r-1", "running")]})
+    warehouse.append(4, {"runs": [run("5", "r-1", "succeeded")]})
+    assert ask(warehouse, "SELECT run_id, state FROM runs ORDER BY run_id") == [
+        ("r-1", "succeeded"),
+        ("r-2", "running"),
+    ]
+    assert ask(warehouse, "SELECT state FROM all_runs WHERE run_id = 'r-1' ORDER BY _batch, _seq") == [
+        ("running",),
+        ("failed",),
+        ("running",),
+        ("succeeded",),
+    ]
+
+
+def test_what_was_found_twice_is_shown_once(warehouse: Warehouse) -> None:
+    found = {"_row_id": "a-1", "artifact_id": "a-1", "name": "mask"}
+    warehouse.append(1, {"artifacts": [found]})
+    warehouse.append(2, {"artifacts": [found]})
+    assert ask(warehouse, "SELECT artifact_id FROM artifacts") == [("a-1",)]
+
+
+def test_a_retracted_row_leaves_its_view_and_no_other(warehouse: Warehouse) -> None:
+    rows = [header("i-1", Modality="CT"), header("i-2", Modality="MR")]
+    warehouse.append(1, {"dicom_metadata": rows, "arrivals": [{"_row_id": "i-1", "outcome": "accepted"}]})
+    gone = {"_row_id": "x", "table_name": "dicom_metadata", "row_id": "i-1", "reason": "replaced"}
+    warehouse.append(2, {"retractions": [gone]})
+    assert ask(warehouse, "SELECT Modality FROM dicom_metadata") == [("MR",)]
+    assert ask(warehouse, "SELECT count(*) FROM all_dicom_metadata") == [(2,)]
+    assert ask(warehouse, "SELECT outcome FROM arrivals") == [("accepted",)]
+    assert ask(warehouse, "SELECT row_id, reason FROM retractions") == [("i-1", "replaced")]
+
+
+def test_a_batch_that_comes_again_changes_nothing(warehouse: Warehouse) -> None:
+    rows = {"arrivals": [{"uri": "a"}, {"uri": "b"}], "runs": [run("1", "r-1", "running")]}
+    warehouse.append(1, rows)
+    before = warehouse.query("SELECT * FROM all_arrivals ORDER BY ALL")
+    warehouse.append(1, rows)
+    assert warehouse.query("SELECT * FROM all_arrivals ORDER BY ALL") == before
+    assert ask(warehouse, "SELECT count(*) FROM all_runs") == [(1,)]
+
+
+def test_a_batch_that_comes_again_after_compaction_changes_nothing(warehouse: Warehouse) -> None:
+    for batch in range(1, 30):
+        warehouse.append(batch, {"arrivals": [{"uri": str(batch)}]})
+    assert warehouse.compact() > 0
+    for batch in (1, 7, 29):
+        warehouse.append(batch, {"arrivals": [{"uri": str(batch)}]})
+    assert ask(warehouse, "SELECT count(*), count(DISTINCT uri) FROM all_arrivals") == [(29, 29)]
+
+
+def test_another_handle_sees_what_was_appended(
+    opened: Callable[[Path], Warehouse], tmp_path: Path
+) -> None:
+    opened(tmp_path).append(1, {"arrivals": [{"uri": "a"}]})
+    assert ask(opened(tmp_path), "SELECT uri FROM arrivals") == [("a",)]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    deeds=st.lists(
+        st.one_of(st.tuples(st.just("append"), st.integers(1, 3)), st.sampled_from([("compact", 0), ("again", 0)])),
+        min_size=8,
+        max_size=40,
+    )
+)
+def test_appending_repeating_and_compacting_in_any_order_keep_every_row_once(
+    opened: Callable[[Path], Warehouse],
+    tmp_path_factory: pytest.TempPathFactory,
+    deeds: list[tuple[str, int]],
+) -> None:
+    warehouse = opened(tmp_path_factory.mktemp("home"))
+    batches: list[list[dict[str, Any]]] = []
+    for deed, count in deeds:
+        if deed == "append":
+            number = len(batches) + 1
+            batches.append([run(f"{number}.{i}", f"r-{i}", str(number)) for i in range(count)])
+        if deed == "compact":
+            warehouse.compact()
+        elif batches:
+            warehouse.append(len(batches), {"runs": batches[-1]})
+    written = [(n, i, row["_row_id"]) for n, rows in enumerate(batches, 1) for i, row in enumerate(rows)]
+    assert ask(warehouse, "SELECT _batch, _seq, _row_id FROM all_runs ORDER BY ALL") == written
+    newest = {row["run_id"]: row["state"] for rows in batches for row in rows}
+    assert dict(ask(warehouse, "SELECT run_id, state FROM runs")) == newest
+
+
+def test_compacting_twice_has_nothing_left_to_do(warehouse: Warehouse) -> None:
+    for batch in range(1, 20):
+        warehouse.append(batch, {"arrivals": [{"uri": str(batch)}]})
+    assert warehouse.compact() > 0
+    assert warehouse.compact() == 0
+
+
+def test_a_parameter_stands_for_a_value(warehouse: Warehouse) -> None:
+    warehouse.append(1, {"arrivals": [{"uri": "a'b", "size": 1}, {"uri": "c", "size": 2}]})
+    assert ask(warehouse, "SELECT size FROM arrivals WHERE uri = ? AND size < ?", "a'b", 5) == [(1,)]
+
+
+def test_series_and_studies_are_counted(warehouse: Warehouse) -> None:
+    rows = [
+        header(
+            f"i-{n}",
+            StudyInstanceUID="1.1",
+            SeriesInstanceUID="2.1" if n < 3 else "2.2",
+            Modality="CT" if n < 3 else "SR",
+            FileSize=10,
+        )
+        for n in range(4)
+    ]
+    warehouse.append(1, {"dicom_metadata": rows})
+    sql = "SELECT SeriesInstanceUID, Modality, instances, bytes FROM series ORDER BY 1"
+    assert ask(warehouse, sql) == [("2.1", "CT", 3, 30), ("2.2", "SR", 1, 10)]
+    sql = "SELECT StudyInstanceUID, modalities, series, instances, bytes FROM studies"
+    assert ask(warehouse, sql) == [("1.1", ["CT", "SR"], 2, 4, 40)]
+
+
+def test_measurements_of_a_superseded_run_are_not_current(warehouse: Warehouse) -> None:
+    def task(run_id: str, key: str) -> dict[str, Any]:
+        return {"_row_id": run_id, "task_id": run_id, "run_id": run_id, "task_key": key, "state": "succeeded"}
+
+    current, superseded = {"current": True, "pipeline": "p"}, {"current": False, "pipeline": "p"}
+    warehouse.append(
+        1,
+        {
+            "runs": [run("1", "r-1", "succeeded", **current), run("2", "r-2", "succeeded", **current)],
+            "tasks": [task("r-1", "k-1"), task("r-2", "k-2")],
+            "measurements": [
+                {"_row_id": "m-1", "task_key": "k-1", "value": 1.0},
+                {"_row_id": "m-2", "task_key": "k-2", "value": 2.0},
+            ],
+        },
+    )
+    warehouse.append(2, {"runs": [run("3", "r-1", "succeeded", **superseded)]})
+    assert ask(warehouse, "SELECT pipeline, run_id, value FROM current_measurements") == [("p", "r-2", 2.0)]
+
+
+def test_tables_tell_how_many_rows_they_show(warehouse: Warehouse) -> None:
+    warehouse.append(1, {"runs": [run("1", "r-1", "running"), run("2", "r-1", "failed")]})
+    info = {info.name: info for info in warehouse.tables()}
+    assert info["runs"].rows == 1
+    assert info["runs"].size > 0
+    assert info["series"].size == 0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"nothing": [{"a": 1}]},
+        {"runs": [{"run": 1}]},
+        {"runs": [{"created_at": "yesterday"}]},
+        {"arrivals": [{"size": "many"}]},
+        {"dicom_metadata": [{"PatientsMood": "good"}]},
+    ],
+)
+def test_rows_of_another_shape_are_refused_whole(warehouse: Warehouse, rows: dict[str, Any]) -> None:
+    with pytest.raises(TerminalError) as caught:
+        warehouse.append(1, {"artifacts": [{"_row_id": "a"}], **rows})
+    assert caught.value.reason == "row-shape"
+    assert ask(warehouse, "SELECT count(*) FROM artifacts") == [(0,)]
+
+
+def test_text_that_no_encoding_holds_does_not_stop_a_batch(warehouse: Warehouse) -> None:
+    odd = header("a", StudyDescription="x\ud800y", OtherElements=[{"Tag": "Tag_00091001", "Data": ["\udfff"]}])
+    warehouse.append(1, {"dicom_metadata": [odd]})
+    assert ask(warehouse, "SELECT StudyDescription, OtherElements[1].Data FROM dicom_metadata") == [
+        ("x?y", ["?"])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason", "hint"),
+    [
+        ("SELECT * FROM dicom_metdata", "unknown-table", "dicom_metadata"),
+        ("SELECT Modalty FROM dicom_metadata", "unknown-column", "Modality"),
+        ("SELECT r.stat FROM runs r", "unknown-column", "state"),
+        ("SELECT * FROM runs WHERE", "query", ""),
+        ("SELECT ?", "query", "one value for each"),
+    ],
+)
+def test_a_mistake_in_sql_is_one_line_with_the_nearest_names(
+    warehouse: Warehouse, sql: str, reason: str, hint: str
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        warehouse.query(sql)
+    assert caught.value.reason == reason
+    assert hint in caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT CAST(PatientID AS INTEGER) FROM dicom_metadata",
+        "SELECT error(PatientID) FROM dicom_metadata",
+        "SELECT strptime(PatientID, '%Y') FROM dicom_metadata",
+        "SELECT PatientID::STRUCT(a INTEGER) FROM dicom_metadata",
+    ],
+)
+def test_an_error_about_a_value_does_not_tell_the_value(warehouse: Warehouse, sql: str) -> None:
+    warehouse.append(1, {"dicom_metadata": [header("a", PatientID="MARKER'S")]})
+    with pytest.raises(QueryError) as caught:
+        warehouse.query(sql)
+    assert "MARKER" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH r AS (SELECT * FROM runs) SELECT count(*) FROM r",
+        "FROM runs",
+        "DESCRIBE runs",
+        "SHOW TABLES",
+        "SUMMARIZE runs",
+        "EXPLAIN SELECT * FROM runs",
+        "EXPLAIN ANALYZE SELECT * FROM runs",
+        "PIVOT runs ON state USING count(*)",
+        'SELECT 1 AS "update", \'copy; insert\' AS x -- merge\n',
+        "SELECT * FROM range(3)",
+        "SELECT 'é' AS a, count(*) FROM runs;",
+        "SELECT table_name FROM information_schema.tables WHERE table_name = 'studies'",
+    ],
+)
+def test_reading_statements_of_all_kinds_are_answered(warehouse: Warehouse, sql: str) -> None:
+    warehouse.append(1, {"runs": [run("1", "r-1", "running")]})
+    assert warehouse.query(sql).num_rows > 0
