@@ -130,7 +130,7 @@ def commands() -> str:
     """Every command with its options, as ``--help`` says it."""
     import click
 
-    main = import_module("hilum.cli.main").main
+    main = import_module("hilum.cli.main").hilum
     parts = ["# Commands\n\nExit codes: 0 all done, 1 something failed or was quarantined, 2 wrong use.\n"]
 
     def add(command: click.Command, name: str, parent: click.Context | None) -> None:

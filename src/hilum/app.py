@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from hilum.engine.doctor import Finding
     from hilum.engine.engine import Engine, RunReport
+    from hilum.engine.export import Exported
     from hilum.engine.lineage import Lineage
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from hilum.warehouse.interface import Warehouse
 
 DEFAULT_HOME = ".hilum"
+MARKS = ("ledger.sqlite", "store", "hilum.toml")
+"""One of these makes a folder a home; so a mistyped ``--home`` leaves nothing in a folder that is none."""
 
 
 def default_home() -> Path:
@@ -58,13 +61,22 @@ def open_home(path: str | Path | None = None, *, create: bool = True, **settings
     """
     root = Path(path) if path is not None else default_home()
     root = root.expanduser().absolute()
-    if not create and not root.is_dir():
+    if not create and not any((root / name).exists() for name in MARKS):
         raise UsageError(
             f"there is no home at {root}",
             reason="no-home",
             hint="`hilum run PATH` makes one; --home or HILUM_HOME name another",
         )
-    return Home(root, load_settings(root, flags=settings))
+    home = Home(root, load_settings(root, flags=settings))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{root} cannot be made a home: {error.strerror}",
+            reason="no-home",
+            hint="--home or HILUM_HOME name another place",
+        ) from None
+    return home
 
 
 class Home:
@@ -77,7 +89,6 @@ class Home:
         self.root = root
         self.settings = settings
         self.clock = clock or SystemClock()
-        root.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Home:
         return self
@@ -272,15 +283,52 @@ class Home:
         return self.ledger.runs(limit=limit)
 
     def lineage(self, identifier: str | Path) -> Lineage:
-        """Where a result came from: by artifact or measurement id, task key, digest, or a path in ``results/``."""
+        """Where a result came from: by artifact or measurement id, task key, digest, or file.
+
+        A file is a link in ``results/``, or a copy of a result wherever it lies.
+        """
         from hilum.engine.lineage import trace
 
-        path = Path(identifier)
-        if path.is_symlink():
-            name = path.resolve().relative_to(self.root.resolve() / "store").as_posix()
-            rows = self.query("SELECT artifact_id FROM artifacts WHERE object = ?", [name]).to_pylist()
-            identifier = rows[0]["artifact_id"] if rows else identifier
+        if os.path.isfile(identifier):
+            identifier = self._artifact_of(Path(identifier))
         return trace(self.warehouse, str(identifier))
+
+    def _artifact_of(self, path: Path) -> str:
+        """The id of the artifact that a link leads to, or the digest of a file's content."""
+        from hilum.kernel.digest import digest_file
+
+        store = self.root.resolve() / "store"
+        if path.resolve().is_relative_to(store):
+            name = path.resolve().relative_to(store).as_posix()
+            rows = self.query("SELECT artifact_id FROM artifacts WHERE object = ?", [name]).to_pylist()
+            if rows:
+                return str(rows[0]["artifact_id"])
+        return digest_file(path)
+
+    def export(
+        self,
+        destination: str | Path,
+        layout: str | None = None,
+        *,
+        steps: Iterable[str] = (),
+        pipelines: Iterable[str] = (),
+    ) -> Iterator[Exported]:
+        """Write results below ``destination``, each with its provenance; yields each as it is written.
+
+        Args:
+            layout: folder of a subject's files with header keywords in braces; see :mod:`hilum.engine.export`.
+            steps, pipelines: only these.
+        """
+        from hilum.engine.export import DEFAULT_LAYOUT, export
+
+        return export(
+            self.warehouse,
+            self.storage,
+            Path(destination),
+            layout or DEFAULT_LAYOUT,
+            steps=tuple(steps),
+            pipelines=tuple(pipelines),
+        )
 
     def doctor(self, *, deep: bool = False) -> Iterator[Finding]:
         """What is wrong with the home; with ``deep`` every artifact and instance is hashed again."""

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from hilum.errors import UsageError
 from hilum.kernel.logging import Level, LogFormat
@@ -33,7 +33,7 @@ class Settings:
         still: seconds that a watched file must not change before it counts.
         sweep: seconds between two looks at everything that is watched.
         log_format: ``console`` or ``json``.
-        log_level: ``debug``, ``info``, ``warning`` or ``error``.
+        log_level: ``debug``, ``info``, ``warning``, ``error`` or ``off``; empty means what suits the command.
     """
 
     ledger: str = ""
@@ -43,7 +43,7 @@ class Settings:
     still: float = 2.0
     sweep: float = 60.0
     log_format: LogFormat = "console"
-    log_level: Level = "warning"
+    log_level: Level | Literal[""] = ""
 
     @property
     def memory_bytes(self) -> int:

@@ -169,11 +169,18 @@ def test_a_new_ledger_is_the_same_as_one_that_was_migrated_from_nothing(empty_ur
     assert version(empty_url) == version(fresh)
 
 
+def comparable(_object: Any, name: str, kind: str, *_: Any) -> bool:
+    """Alembic cannot compare an index with a descending column on SQLite; the test above does."""
+    return (kind, name) != ("index", "ix_segments_ready")
+
+
 def test_migrations_lead_to_what_the_code_says(empty_url):
     upgrade(empty_url)
     database = Database(empty_url)
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_object": comparable}
+        )
         assert compare_metadata(context, schema.metadata) == []
     database.close()
 

@@ -162,9 +162,7 @@ def test_a_batch_that_comes_again_after_compaction_changes_nothing(warehouse: Wa
     assert ask(warehouse, "SELECT count(*), count(DISTINCT uri) FROM all_arrivals") == [(29, 29)]
 
 
-def test_another_handle_sees_what_was_appended(
-    opened: Callable[[Path], Warehouse], tmp_path: Path
-) -> None:
+def test_another_handle_sees_what_was_appended(opened: Callable[[Path], Warehouse], tmp_path: Path) -> None:
     opened(tmp_path).append(1, {"arrivals": [{"uri": "a"}]})
     assert ask(opened(tmp_path), "SELECT uri FROM arrivals") == [("a",)]
 
@@ -172,7 +170,9 @@ def test_another_handle_sees_what_was_appended(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     deeds=st.lists(
-        st.one_of(st.tuples(st.just("append"), st.integers(1, 3)), st.sampled_from([("compact", 0), ("again", 0)])),
+        st.one_of(
+            st.tuples(st.just("append"), st.integers(1, 3)), st.sampled_from([("compact", 0), ("again", 0)])
+        ),
         min_size=8,
         max_size=40,
     )
@@ -274,7 +274,9 @@ def test_rows_of_another_shape_are_refused_whole(warehouse: Warehouse, rows: dic
 
 
 def test_text_that_no_encoding_holds_does_not_stop_a_batch(warehouse: Warehouse) -> None:
-    odd = header("a", StudyDescription="x\ud800y", OtherElements=[{"Tag": "Tag_00091001", "Data": ["\udfff"]}])
+    odd = header(
+        "a", StudyDescription="x\ud800y", OtherElements=[{"Tag": "Tag_00091001", "Data": ["\udfff"]}]
+    )
     warehouse.append(1, {"dicom_metadata": [odd]})
     assert ask(warehouse, "SELECT StudyDescription, OtherElements[1].Data FROM dicom_metadata") == [
         ("x?y", ["?"])
@@ -328,7 +330,7 @@ def test_an_error_about_a_value_does_not_tell_the_value(warehouse: Warehouse, sq
         "EXPLAIN SELECT * FROM runs",
         "EXPLAIN ANALYZE SELECT * FROM runs",
         "PIVOT runs ON state USING count(*)",
-        'SELECT 1 AS "update", \'copy; insert\' AS x -- merge\n',
+        "SELECT 1 AS \"update\", 'copy; insert' AS x -- merge\n",
         "SELECT * FROM range(3)",
         "SELECT 'é' AS a, count(*) FROM runs;",
         "SELECT table_name FROM information_schema.tables WHERE table_name = 'studies'",

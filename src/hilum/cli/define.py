@@ -96,14 +96,14 @@ def describe(step: Any) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    click.echo(f"{found['name']} {found['version']} ({found['package']})\n{found['summary']}\n")
+    click.echo(f"{found['name']} {found['version']} ({found['package']})\n{found['summary']}")
     if found["parameters"]:
         rows = [
             {"parameter": name, "default": about.get("default"), "about": about.get("description", "")}
             for name, about in found["parameters"].items()
         ]
-        print_table(rows)
+        print_table(rows, title="parameters")
     if found["outputs"]:
-        print_table(found["outputs"])
+        print_table(found["outputs"], title="outputs")
     if found["measurements"]:
-        print_table(found["measurements"])
+        print_table(found["measurements"], title="measurements")

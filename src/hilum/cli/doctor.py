@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hilum.cli.main import Options
-from hilum.cli.output import json_option, print_json, style
+from hilum.cli.output import coloured, faint, json_option, print_json
 
 
 @click.command()
@@ -16,18 +16,18 @@ from hilum.cli.output import json_option, print_json, style
 def doctor(options: Options, deep: bool, mend: bool, as_json: bool) -> None:
     """What is wrong with a home, and how to mend it. Exit code 1 where something is."""
     with options.open() as home:
-        if mend:
-            for line in home.mend():
-                click.echo(f"mended: {line}", err=True)
+        mended = home.mend() if mend else []
         findings = list(home.doctor(deep=deep))
     if as_json:
         print_json(
             [{"check": f.check, "health": f.health, "message": f.message, "mend": f.mend} for f in findings]
         )
     else:
+        for line in mended:
+            click.echo(f"mended: {line}")
         for found in findings:
-            mark = click.style(f"{found.health.value:<8}", fg=style(found.health.value) or None)
-            click.echo(f"{mark} {found.check:<10} {found.message}")
+            space = " " * (8 - len(found.health.value))
+            click.echo(f"{coloured(found.health.value)}{space} {found.check:<10} {found.message}")
             if found.mend:
-                click.echo(f"{'':<19} {click.style('mend: ', fg='cyan')}{found.mend}")
+                click.echo(f"{'':<20}{faint('mend:')} {found.mend}")
     raise click.exceptions.Exit(1 if any(found.health.value == "error" for found in findings) else 0)

@@ -34,14 +34,13 @@ def export(
 ) -> None:
     """Write the results of current runs below DEST, each with a .provenance.json beside it.
 
-    The names come from the headers you ask for, so they may hold patient data.
+    The names come from the headers that the layout asks for, so they may hold patient data.
     """
-    from hilum.engine.export import export as write
-
     with options.open() as home:
-        done = list(write(home.warehouse, home.storage, dest, layout, steps=steps, pipelines=pipelines))
+        done = list(home.export(dest, layout, steps=steps, pipelines=pipelines))
     if as_json:
         print_json([{"path": str(e.path), "artifact_id": e.artifact_id, "already": e.already} for e in done])
         return
     new = sum(not each.already for each in done)
-    click.echo(f"{counted(new, 'file')} written to {dest}, {len(done) - new} already there")
+    before = f", {len(done) - new:,} already there" if new < len(done) else ""
+    click.echo(f"{counted(new, 'file')} written to {dest}{before}" if done else "nothing to export")

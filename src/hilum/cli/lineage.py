@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hilum.cli.main import Options
-from hilum.cli.output import console, counted, json_option, print_json
+from hilum.cli.output import counted, faint, json_option, print_json
+from hilum.cli.table import text
+from hilum.cli.tree import Node
 
 if TYPE_CHECKING:
-    from rich.tree import Tree
-
     from hilum.engine.lineage import Lineage, TaskLineage
 
 SHOWN = 5
@@ -27,7 +27,7 @@ def lineage(options: Options, identifier: str, mermaid: bool, everything: bool, 
     """Where a result came from, and what was made from it.
 
     ID is an artifact (a-...), a measurement (m-...), a task key, the digest of an artifact (8 or more digits), or
-    the path of a file in results/.
+    a file: in results/, or a copy of it anywhere.
     """
     with options.open() as home:
         found = home.lineage(identifier)
@@ -36,25 +36,22 @@ def lineage(options: Options, identifier: str, mermaid: bool, everything: bool, 
     elif mermaid:
         click.echo(found.as_mermaid(), nl=False)
     else:
-        console().print(tree(found, None if everything else SHOWN), soft_wrap=True)
+        for line in tree(found, None if everything else SHOWN).lines():
+            click.echo(line)
 
 
-def tree(found: Lineage, shown: int | None = SHOWN) -> Tree:
+def tree(found: Lineage, shown: int | None = SHOWN) -> Node:
     """Lineage as a tree: the result, what made it, what went in; below, what used it."""
-    from rich.markup import escape
-    from rich.tree import Tree
-
-    root = Tree(f"[bold]{escape(_title(found))}[/]")
+    root = Node(click.style(_title(found), bold=True))
     made = _add(root, found.task)
     inputs = made.add(
-        counted(len(found.instances), "instance") + f" [dim]revision {found.task.revision[:12]}[/]"
+        counted(len(found.instances), "instance") + faint(f"  revision {found.task.revision[:12]}")
     )
     for instance in found.instances[:shown]:
-        inputs.add(
-            f"{instance['SOPInstanceUID']} [dim]{instance['digest'][:12]} {escape(instance['uri'])}[/]"
-        )
+        about = faint(f"{instance['digest'][:12]}  {text(instance['uri'])}")
+        inputs.add(f"{text(instance['SOPInstanceUID'])}  {about}")
     if shown is not None and len(found.instances) > shown:
-        inputs.add(f"[dim]... and {len(found.instances) - shown} more (--all)[/]")
+        inputs.add(faint(f"... and {len(found.instances) - shown} more (--all)"))
     if found.task.used_by:
         later = root.add("used by")
         for used in found.task.used_by:
@@ -65,26 +62,40 @@ def tree(found: Lineage, shown: int | None = SHOWN) -> Tree:
 def _title(found: Lineage) -> str:
     row = found.found
     if found.kind == "artifact":
-        return f"{found.id}  {row['path']}  {row['size']:,} bytes  sha256 {row['digest'][:16]}"
+        return f"{row['path']}  {row['size']:,} bytes  {found.id}  sha256 {row['digest'][:16]}"
     if found.kind == "measurement":
-        value = row["text"] if row["value"] is None else f"{row['value']:g} {row['unit']}"
+        value = row["text"] if row["value"] is None else f"{row['value']:g} {unit(row['unit'])}".rstrip()
         region = f" in {row['region']}" if row["region"] else ""
-        return f"{found.id}  {row['name']} = {value}{region}  ({row['concept_meaning']})"
+        return f"{row['name']} = {text(value)}{text(region)}  ({row['concept_meaning']})  {found.id}"
     return f"task {found.id[:16]}"
 
 
-def _add(parent: Tree, task: TaskLineage) -> Tree:
-    from rich.markup import escape
+def unit(code: str) -> str:
+    """A UCUM unit as people write it: a bare number's ``1`` is left out."""
+    return "" if code == "1" else code
 
-    code = " ".join(f"{key} {value[:16]}" for key, value in task.code.items() if key != "step")
-    node = parent.add(f"step [cyan]{escape(task.step)}[/] [dim]{escape(code)}[/]")
+
+def _add(parent: Node, task: TaskLineage) -> Node:
+    code = dict(task.code)
+    source = f"source {code['source'][:16]}" if "source" in code else f"{code['package']} {code['step']}"
+    version = f" version {code['version']}" if "version" in code else ""
+    node = parent.add(f"step {click.style(task.step, fg='cyan')}  {faint(source + version)}")
     if task.parameters:
         settings: dict[str, Any] = dict(task.parameters)
-        node.add("parameters " + escape(", ".join(f"{key}={value}" for key, value in settings.items())))
+        node.add("with " + ", ".join(f"{key}={text(value)}" for key, value in settings.items()))
     run = f" of run {task.run['run_id']} ({task.run['pipeline']})" if task.run else ""
     executor = task.attempt.get("executor") or ""
-    where = f" on {task.machine}" + (f" ({executor})" if executor else "")
-    node.add(f"attempt {task.attempt_id}{run}{where}, {task.started_at} to {task.finished_at}")
+    where = f"on {task.machine}" + (f" ({executor})" if executor else "")
+    node.add(f"attempt {task.attempt_id}{run}")
+    node.add(f"{where}  {faint(_span(task))}")
     for need in task.needs.values():
         _add(node, need)
     return node
+
+
+def _span(task: TaskLineage) -> str:
+    """When, and how long: from ISO 8601 texts."""
+    from datetime import datetime
+
+    start, end = (datetime.fromisoformat(str(at)) for at in (task.started_at, task.finished_at))
+    return f"{start.astimezone():%Y-%m-%d %H:%M:%S}, {(end - start).total_seconds():.2f} s"

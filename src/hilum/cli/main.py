@@ -5,9 +5,9 @@ Nothing heavy is imported here: `hilum --help` has to answer at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hilum.errors import HilumError, UsageError
+from hilum.errors import UsageError
 from hilum.version import __version__
 
 if TYPE_CHECKING:
     from hilum.app import Home
+    from hilum.kernel.logging import Level
 
 COMMANDS = {
     "run": ("hilum.cli.run:run", "Process what is at PATHS, and stop when all of it is done."),
     "serve": ("hilum.cli.serve:serve", "Watch folders and process what arrives, until told to stop."),
-    "status": ("hilum.cli.look:status", "How the home is doing: arrivals, runs, failures, what waits."),
+    "status": ("hilum.cli.status:status", "How the home is doing: arrivals, runs, failures, what waits."),
     "query": ("hilum.cli.query:query", "Ask the warehouse in SQL."),
     "lineage": ("hilum.cli.lineage:lineage", "Where a result came from, and what was made from it."),
     "export": ("hilum.cli.export:export", "Write results below DEST under names of your choice."),
@@ -45,13 +46,13 @@ class Options:
     home: Path | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def open(self, *, create: bool = False) -> Home:
-        """The home, with logging configured as its settings say."""
+    def open(self, *, create: bool = False, log_level: Level = "warning") -> Home:
+        """The home, with logging as its settings say, else at ``log_level``."""
         from hilum.app import open_home
         from hilum.kernel.logging import configure
 
         home = open_home(self.home, create=create, **self.settings)
-        configure(home.settings.log_format, home.settings.log_level)
+        configure(home.settings.log_format, home.settings.log_level or log_level)
         return home
 
 
@@ -72,6 +73,9 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self._global_first(ctx, args))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -81,45 +85,58 @@ class Commands(click.Group):
             raise UsageError(f"there is no command {args[0]!r}", hint=did_you_mean(args[0], COMMANDS))
         return super().resolve_command(ctx, args)
 
+    def _global_first(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """``hilum run scans --home h`` means ``hilum --home h run scans``: nobody should have to know the order."""
+        taken = {
+            name
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option) and not option.is_flag
+            for name in option.opts
+        }
+        first: list[str] = []
+        rest: list[str] = []
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                rest += [word, *words]
+            elif word in taken:
+                first += [word, *(value for value in [next(words, None)] if value is not None)]
+            elif word.partition("=")[0] in taken:
+                first.append(word)
+            else:
+                rest.append(word)
+        return first + rest
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--home", type=click.Path(path_type=Path), help="Where Hilum keeps its things; else HILUM_HOME, ./.hilum."
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`hilum COMMAND --help` says more. These options may also stand after the command.",
 )
-@click.option("--log-format", type=click.Choice(["console", "json"]), help="How log lines look.")
+@click.option("--home", type=click.Path(path_type=Path), help="A home; else HILUM_HOME, else ./.hilum.")
+@click.option("--log-format", type=click.Choice(["console", "json"]), help="For people or for machines.")
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="How much is logged."
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error", "off"]),
+    metavar="LEVEL",
+    help="debug, info, warning, error or off.",
 )
 @click.version_option(__version__, prog_name="hilum")
 @click.pass_context
 def hilum(ctx: click.Context, home: Path | None, log_format: str | None, log_level: str | None) -> None:
     """DICOM in; checked, analysed and queryable results out, each with its history."""
     ctx.obj = Options(home, {"log_format": log_format, "log_level": log_level})
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with 0 (done), 1 (something failed) or 2 (wrong use)."""
     try:
         code = hilum.main(args=arguments, prog_name="hilum", standalone_mode=False)
-    except HilumError as error:
-        _complain(error.message, error.hint)
-        code = 2 if isinstance(error, UsageError) else 1
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (click.Abort, KeyboardInterrupt):
-        _complain("stopped; the next run goes on from here", "")
-        code = 130
-    except BrokenPipeError:
-        with suppress(OSError):
-            sys.stdout.close()
-        code = 0
+        sys.stdout.flush()
+    except BaseException as error:
+        from hilum.cli.complain import complain
+
+        code = complain(error)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _complain(message: str, hint: str) -> None:
-    click.echo(click.style("hilum: ", fg="red") + message, err=True)
-    if hint:
-        click.echo(click.style("  help: ", fg="cyan") + hint, err=True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from hilum.cli.table import plain, table, text
 
 COLOURS = {
     "succeeded": "green",
@@ -24,23 +23,15 @@ COLOURS = {
     "warning": "yellow",
     "running": "cyan",
     "blocked": "yellow",
-    "superseded": "dim",
-    "skipped": "dim",
 }
+FAINT = {"superseded", "skipped", "cancelled"}
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console on standard output or error; colours only on a terminal."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
 def print_json(value: Any) -> None:
     """A value as indented JSON."""
-    click.echo(json.dumps(value, indent=2, default=_plain))
+    click.echo(json.dumps(value, indent=2, default=plain))
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = (), title: str = "") -> None:
@@ -53,37 +44,25 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = (), 
         for row in rows:
             click.echo("\t".join(text(row.get(name)) for name in names))
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    for name in names:
-        numeric = all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
-        table.add_column(name, justify="right" if numeric and rows else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(text(row.get(name)), style=style(row.get(name))) for name in names))
-    console().print(table)
+    if title:
+        click.echo("\n" + click.style(title, bold=True))
+    for line in table(rows, names, terminal_width(), _paint, lambda name, _value: faint(name)):
+        click.echo(line)
 
 
-def text(value: Any) -> str:
-    """A cell as short text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, (list, tuple, dict)):
-        return json.dumps(value, default=_plain, ensure_ascii=False)
-    return str(value).replace("\t", " ").replace("\n", " ")
+def terminal_width() -> int:
+    """Cells across the terminal; 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
-def style(value: Any) -> str:
-    """The colour of a state word; nothing for other values."""
-    return COLOURS.get(value, "") if isinstance(value, str) else ""
+def faint(shown: str) -> str:
+    """Text that is there for whoever looks for it."""
+    return click.style(shown, dim=True)
+
+
+def coloured(word: str) -> str:
+    """A state word in its colour; other words as they are."""
+    return _paint(word, word)
 
 
 def counted(number: int, what: str) -> str:
@@ -93,5 +72,14 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what[:-1]}ies" if what.endswith("y") else f"{number:,} {what}s"
 
 
-def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+def tallied(counts: Mapping[str, int]) -> str:
+    """``3 accepted, 1 duplicate``, largest first; nothing of what is 0."""
+    some = sorted((item for item in counts.items() if item[1]), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number:,} {name}" for name, number in some)
+
+
+def _paint(shown: str, value: Any) -> str:
+    if value in (0, None, "") or (isinstance(value, str) and value in FAINT):
+        return faint(shown)
+    colour = COLOURS.get(value) if isinstance(value, str) else None
+    return click.style(shown, fg=colour) if colour else shown

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from hilum.cli.main import Options
-from hilum.cli.output import counted, json_option, print_json, print_table
-from hilum.cli.run import pipeline_option, stop_on_signals
+from hilum.cli.output import counted, faint, json_option, print_json, print_table, tallied
+from hilum.cli.run import pipeline_option, quiet, show_failures, slots_option, stop_on_signals
+from hilum.errors import UsageError
 
 
 @click.command()
@@ -32,9 +33,10 @@ def plan(options: Options, pipelines: Sequence[Path], as_json: bool) -> None:
         return
     rows = [
         {
+            "pipeline": each.pipeline.name,
             "subject": each.subject.id,
             "scope": each.subject.scope.value,
-            "pipeline": each.pipeline.name,
+            "instances": each.subject.instances,
             "why": ", ".join(each.reasons),
             "steps": "; ".join(f"{name}: {', '.join(why)}" for name, why in each.steps.items()),
         }
@@ -42,30 +44,37 @@ def plan(options: Options, pipelines: Sequence[Path], as_json: bool) -> None:
     ]
     print_table(rows)
     total = Counter(reason for each in due for reason in each.reasons)
-    click.echo(
-        f"{counted(len(due), 'run')}: " + ", ".join(f"{number} {reason}" for reason, number in total.items())
-    )
+    click.echo(f"{counted(len(due), 'run')}: {tallied(total)}")
+    if total["failed"]:
+        click.echo(faint("failed runs wait for `hilum retry`"))
 
 
 @click.command()
 @click.argument("runs", nargs=-1)
 @click.option("--no-wait", is_flag=True, help="Only mark them; a serving engine picks them up.")
+@slots_option
 @json_option
 @click.pass_obj
-def retry(options: Options, runs: Sequence[str], no_wait: bool, as_json: bool) -> None:
+def retry(options: Options, runs: Sequence[str], no_wait: bool, slots: int | None, as_json: bool) -> None:
     """Bring failed RUNS back (all of them by default) and run them."""
     from hilum.cli.progress import ProgressBars
 
-    with options.open() as home:
+    options.settings["slots"] = slots
+    with options.open(log_level=quiet()) as home:
+        if unknown := set(runs) - {run.id for run in home.ledger.runs(ids=runs)}:
+            raise UsageError(f"there is no run {min(unknown)}", hint="`hilum status` lists failures")
         again = home.retry(runs or None)
         if again and not no_wait:
             with ProgressBars() as bars:
                 home.work(observer=bars, stop=stop_on_signals())
-        states = Counter(run.state.value for run in home.ledger.runs(ids=again)) if again else Counter()
+        after = home.ledger.runs(ids=again) if again else []
+        dead = [task for task in home.ledger.tasks(again) if task.state.value == "dead"] if again else []
+    states = Counter(run.state.value for run in after)
     if as_json:
         print_json({"retried": again, "states": dict(states)})
+    elif not again:
+        click.echo("nothing to retry: no current run has failed")
     else:
-        click.echo(
-            f"{counted(len(again), 'run')} brought back" + "".join(f", {n} {s}" for s, n in states.items())
-        )
+        click.echo(f"{counted(len(again), 'run')} brought back: {tallied(states)}")
+        show_failures(dead)
     raise click.exceptions.Exit(1 if states.get("failed") else 0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ProgressBars(Observer):
-    """Two bars: objects taken in, and tasks done. Use it as a context manager."""
+    """Two bars: objects taken in, and tasks done. Use it as a context manager; they are gone when it ends."""
 
     def __init__(self, *, show: bool | None = None) -> None:
         self._show = sys.stderr.isatty() if show is None else show
@@ -28,18 +28,16 @@ class ProgressBars(Observer):
 
     def __enter__(self) -> ProgressBars:
         if self._show:
+            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            from hilum.cli.output import console
 
             self._bars = Progress(
                 TextColumn("{task.description:<10}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
                 TimeElapsedColumn(),
                 TextColumn("[dim]{task.fields[now]}"),
-                console=console(stderr=True),
+                console=Console(stderr=True, highlight=False),
                 transient=True,
             )
             self._bars.start()
@@ -55,19 +53,20 @@ class ProgressBars(Observer):
         if self._bars is None:
             return
         if self._intake is None:
-            self._intake = self._bars.add_task("taking in", total=None, rate="", now="")
+            self._intake = self._bars.add_task("taking in", total=None, now="")
         self._bars.update(self._intake, total=total)
 
     def taken_in(self, counts: Mapping[str, int]) -> None:
-        if self._bars is not None and self._intake is not None:
-            done = sum(counts.values())
-            self._bars.update(self._intake, completed=done)
-            elapsed = self._bars.tasks[self._intake].elapsed or 0
-            self._bars.update(self._intake, rate=f"{done / elapsed:,.0f} files/s" if elapsed > 0.2 else "")
+        if self._bars is None or self._intake is None:
+            return
+        done = sum(counts.values())
+        elapsed = self._bars.tasks[self._intake].elapsed or 0.0
+        rate = f"{done / elapsed:,.0f} files/s" if elapsed > 0.2 else ""
+        self._bars.update(self._intake, completed=done, now=rate)
 
     def planned(self, runs: int, tasks: int) -> None:
         if self._bars is not None and tasks:
-            self._tasks = self._bars.add_task("processing", total=tasks, rate="", now="")
+            self._tasks = self._bars.add_task("processing", total=tasks, now="")
 
     def started(self, claim: Claim) -> None:
         self._say(" ".join(claim.steps))
@@ -78,8 +77,7 @@ class ProgressBars(Observer):
 
     def finished(self, finished: Finished) -> None:
         if self._bars is not None and self._tasks is not None:
-            done = sum(change.state.final for change in finished.changes)
-            self._bars.advance(self._tasks, done)
+            self._bars.advance(self._tasks, sum(change.state.final for change in finished.changes))
 
     def _say(self, what: str) -> None:
         if self._bars is not None and self._tasks is not None:

@@ -8,6 +8,7 @@ import click
 
 from hilum.cli.main import Options
 from hilum.cli.output import json_option, print_json, print_table
+from hilum.cli.table import text
 from hilum.errors import UsageError
 from hilum.model.arrival import Quarantined
 
@@ -19,31 +20,30 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--all", "released", is_flag=True, help="Also what was released.")
+@click.option("--reason", help="Only entries with this reason code.")
 @json_option
 @click.pass_obj
-def list_entries(options: Options, released: bool, as_json: bool) -> None:
+def list_entries(options: Options, released: bool, reason: str | None, as_json: bool) -> None:
     """What waits for a decision."""
     with options.open() as home:
-        entries = home.quarantine(released=released)
+        entries = [each for each in home.quarantine(released=released) if reason in (None, each.reason)]
     if as_json:
         print_json([_plain(entry) for entry in entries])
     elif entries:
         rows = [
             {
-                "id": e.id,
-                "reason": e.reason,
-                "size": e.size,
-                "since": e.quarantined_at,
-                "decision": e.decision,
-                "uri": e.uri,
+                "id": entry.id,
+                "reason": entry.reason,
+                "size": entry.size,
+                "since": entry.quarantined_at,
+                "decision": entry.decision,
+                "file": shown_uri(entry.uri),
             }
-            for e in entries
+            for entry in entries
         ]
-        print_table(
-            rows, columns=("id", "reason", "size", "since", *(["decision"] if released else []), "uri")
-        )
+        print_table(rows, ("id", "reason", "size", "since", *(["decision"] if released else []), "file"))
     else:
-        click.echo("the quarantine is empty")
+        click.echo("the quarantine is empty" + (f" of {reason}" if reason else ""))
 
 
 @quarantine.command()
@@ -53,15 +53,20 @@ def list_entries(options: Options, released: bool, as_json: bool) -> None:
 def show(options: Options, entry: str, as_json: bool) -> None:
     """One ENTRY whole."""
     with options.open() as home:
-        found = [each for each in home.quarantine(released=True) if each.id == entry]
-    if not found:
-        raise UsageError(f"nothing is in the quarantine under {entry}", hint="see `hilum quarantine list`")
+        entries = home.quarantine(released=True)
+    found = next((each for each in entries if each.id == entry), None)
+    if found is None:
+        raise UsageError(
+            f"nothing is in the quarantine under {entry!r}", hint="see `hilum quarantine list --all`"
+        )
     if as_json:
-        print_json(_plain(found[0]))
+        print_json(_plain(found))
         return
-    for name, value in _plain(found[0]).items():
+    for name, value in _plain(found).items():
         if value not in ("", None):
-            click.echo(f"{name:<18} {value}")
+            click.echo(f"{name:<18}{text(value)}")
+    if found.reason == "conflicting-content" and not found.decision:
+        click.echo(f"\n`hilum quarantine release {entry} --keep old` or `--keep new` settles it")
 
 
 @quarantine.command()
@@ -76,13 +81,20 @@ def release(options: Options, entries: tuple[str, ...], keep: str | None, as_jso
     if as_json:
         print_json([_plain(entry) for entry in done])
         return
+    follow = {
+        "again": "the next run over its folder reads it afresh",
+        "new": "the new content counts; the next run makes a new revision",
+        "old": "the old content counts, as before",
+    }
     for entry in done:
-        follow = (
-            "run again over its folder"
-            if entry.decision == "again"
-            else f"the {entry.decision} content counts"
-        )
-        click.echo(f"{entry.id} released: {follow}")
+        click.echo(f"{entry.id} released: {follow[entry.decision]}")
+
+
+def shown_uri(uri: str) -> str:
+    """A local file as its path, anything else as it is."""
+    from urllib.parse import unquote
+
+    return text(unquote(uri.removeprefix("file://"), errors="replace")) if uri.startswith("file://") else uri
 
 
 def _plain(entry: Quarantined) -> dict[str, Any]:

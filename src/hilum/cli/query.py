@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hilum.cli.main import Options
-from hilum.cli.output import print_table
+from hilum.cli.output import json_option, print_json, print_table
+from hilum.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,20 +18,21 @@ if TYPE_CHECKING:
     from hilum.warehouse.interface import TableInfo
 
 FORMATS = ["table", "csv", "jsonl", "parquet"]
+ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
 
 
 @click.command()
 @click.argument("sql", required=False)
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), help="Else by the ending of --output, else a table."
+    "--format", "form", type=click.Choice(FORMATS), help="Else by the ending of --output; else table."
 )
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="A file instead of the screen."
 )
-@click.option("--tables", is_flag=True, help="List what can be queried.")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines; the same as --format jsonl.")
+@click.option("--tables", is_flag=True, help="List what can be queried; also without SQL.")
+@json_option
 @click.option(
-    "--limit", type=int, default=1000, show_default=True, help="Most rows of a table on the screen."
+    "--limit", type=int, default=200, show_default=True, help="Most rows shown in a terminal; 0 for all."
 )
 @click.pass_obj
 def query(
@@ -44,46 +46,63 @@ def query(
 ) -> None:
     """Ask the warehouse in SQL (DuckDB's). Read-only; it reaches nothing outside the home.
 
-    SQL '-' reads standard input.
+    SQL "-" reads standard input. JSON is a row a line. Piped, a table is tab-separated and has all rows.
     """
-    from hilum.warehouse.output import write_csv, write_json_lines, write_parquet
-
     with options.open() as home:
         if tables or not sql:
             _list_tables(home.warehouse.tables(), as_json)
             return
+        form = form or ("jsonl" if as_json else None) or _by_ending(output)
+        if form == "parquet" and output is None and sys.stdout.isatty():
+            raise UsageError("Parquet is nothing for a terminal", hint="name a file with --output")
+        if form == "table" and output is not None:
+            raise UsageError("a table is for the screen", hint=f"end --output in {', '.join(ENDINGS)}")
         result = home.query(sys.stdin.read() if sql == "-" else sql)
-    form = form or ("jsonl" if as_json else None) or _by_ending(output)
-    if form == "table" and output is None:
-        _print(result, limit)
-        return
-    writers = {"csv": write_csv, "jsonl": write_json_lines, "parquet": write_parquet, "table": write_csv}
-    if output is None:
-        writers[form](result, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+    if form == "table":
+        _print(result, limit if sys.stdout.isatty() else 0)
     else:
-        with output.open("wb") as stream:
-            writers[form](result, stream)
-        click.echo(f"{result.num_rows:,} rows written to {output}", err=True)
+        _write(result, form, output)
 
 
 def _by_ending(output: Path | None) -> str:
-    endings = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-    return endings.get(output.suffix, "csv") if output else "table"
+    if output is None:
+        return "table"
+    if output.suffix not in ENDINGS:
+        raise UsageError(
+            f"the ending {output.suffix or 'of --output'} names no format",
+            hint=f"end it in {', '.join(ENDINGS)}, or give --format",
+        )
+    return ENDINGS[output.suffix]
+
+
+def _write(result: pa.Table, form: str, output: Path | None) -> None:
+    from hilum.warehouse.output import WRITERS
+
+    if output is None:
+        WRITERS[form](result, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with output.open("wb") as stream:
+            WRITERS[form](result, stream)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+    click.echo(f"{result.num_rows:,} rows written to {output}", err=True)
 
 
 def _print(result: pa.Table, limit: int) -> None:
-    print_table(result.slice(0, limit).to_pylist(), columns=result.column_names)
-    if result.num_rows > limit:
-        click.echo(f"... {result.num_rows - limit:,} more rows (--limit)", err=True)
+    shown = result.slice(0, limit) if limit else result
+    print_table(shown.to_pylist(), columns=result.column_names)
+    if result.num_rows > shown.num_rows:
+        click.echo(f"... {result.num_rows - shown.num_rows:,} more rows: --limit, or --output", err=True)
 
 
 def _list_tables(tables: list[TableInfo], as_json: bool) -> None:
-    from hilum.cli.output import print_json
     from hilum.model.codec import to_json
 
-    rows = [to_json(table) for table in tables]
     if as_json:
-        print_json(rows)
+        print_json([to_json(table) for table in tables])
     else:
-        print_table(rows)
+        print_table(
+            [{"table": t.name, "rows": t.rows, "bytes": t.size, "what": t.description} for t in tables]
+        )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,18 +13,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hilum.cli.main import Options
-from hilum.cli.output import counted, json_option, print_json, print_table
+from hilum.cli.output import counted, faint, json_option, print_json, print_table, tallied
+from hilum.errors import UsageError
 
 if TYPE_CHECKING:
     from hilum.app import Home
     from hilum.engine.engine import RunReport
+    from hilum.kernel.logging import Level
+    from hilum.ledger.interface import TaskInfo
+
+SHOWN = 10
+STATES = ("succeeded", "skipped", "dead", "blocked", "cancelled", "waiting")
 
 pipeline_option: Callable[[Any], Any] = click.option(
     "--pipeline",
     "pipelines",
     multiple=True,
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A pipeline file; may be given more than once. Else those of hilum.toml, else the built-in default.",
+    help="A pipeline file; repeatable. Else those of hilum.toml, else the built-in default.",
+)
+slots_option: Callable[[Any], Any] = click.option(
+    "--slots", type=click.IntRange(min=1), help="Attempts at once; by default one for each core."
 )
 
 
@@ -29,7 +42,7 @@ pipeline_option: Callable[[Any], Any] = click.option(
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @pipeline_option
 @click.option("--verify", is_flag=True, help="Read every file again, also those that seem unchanged.")
-@click.option("--slots", type=int, help="Attempts at once; by default one for each core.")
+@slots_option
 @json_option
 @click.pass_obj
 def run(
@@ -46,15 +59,24 @@ def run(
     """
     from hilum.cli.progress import ProgressBars
 
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UsageError(f"there is nothing at {path}", hint="check the path", reason="no-such-path")
     options.settings["slots"] = slots
-    with options.open(create=True) as home, ProgressBars() as bars:
-        report = home.run(*paths, pipelines=pipelines, verify=verify, observer=bars, stop=stop_on_signals())
-        bars.__exit__(None, None, None)
+    with options.open(create=True, log_level=quiet()) as home:
+        with ProgressBars() as bars:
+            report = home.run(
+                *paths, pipelines=pipelines, verify=verify, observer=bars, stop=stop_on_signals()
+            )
         show(home, report, as_json)
-        failed = any(each.state.value == "failed" for each in report.runs)
-    raise click.exceptions.Exit(
-        130 if report.interrupted else int(failed or bool(report.intake.get("quarantined")))
-    )
+    failed = any(each.state.value == "failed" for each in report.runs)
+    refused = bool(report.intake.get("quarantined"))
+    raise click.exceptions.Exit(130 if report.interrupted else int(failed or refused))
+
+
+def quiet() -> Level:
+    """How much is logged by a command that shows what happens anyway: nothing, if somebody looks at it."""
+    return "off" if sys.stderr.isatty() else "warning"
 
 
 def stop_on_signals() -> Callable[[], bool]:
@@ -65,7 +87,7 @@ def stop_on_signals() -> Callable[[], bool]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        click.echo("stopping: what is at work is finished first (again to stop at once)", err=True)
+        os.write(2, b"stopping: what is at work is finished first (again to stop at once)\n")
 
     signal.signal(signal.SIGINT, ask)
     signal.signal(signal.SIGTERM, ask)
@@ -74,17 +96,10 @@ def stop_on_signals() -> Callable[[], bool]:
 
 def show(home: Home, report: RunReport, as_json: bool) -> None:
     """What a run did: counts, and the failures with what to do about them."""
-    from hilum.model.work import TaskState
-
-    runs = home.ledger.tasks(each.id for each in report.runs)
-    by_step: dict[tuple[str, str], dict[str, int]] = {}
-    pipelines = {each.id: each.pipeline for each in report.runs}
-    for task in runs:
-        counts = by_step.setdefault((pipelines[task.run_id], task.step), {})
-        counts[task.state.value] = counts.get(task.state.value, 0) + 1
-    dead = [task for task in runs if task.state is TaskState.DEAD]
+    tasks = home.ledger.tasks(each.id for each in report.runs)
+    steps = by_step(report, tasks)
+    dead = [task for task in tasks if task.state.value == "dead"]
     if as_json:
-        steps = [{"pipeline": name, "step": step, **counts} for (name, step), counts in by_step.items()]
         failures = [{"run": t.run_id, "step": t.step, "reason": t.reason, "detail": t.detail} for t in dead]
         print_json(
             {
@@ -98,27 +113,52 @@ def show(home: Home, report: RunReport, as_json: bool) -> None:
             }
         )
         return
-    taken = ", ".join(f"{number:,} {name}" for name, number in report.intake.items())
-    click.echo(f"objects: {taken or 'none'}")
-    states = [state.value for state in TaskState if any(state.value in counts for counts in by_step.values())]
-    rows = [
-        {"pipeline": name, "step": step, **{state: counts.get(state, 0) for state in states}}
-        for (name, step), counts in by_step.items()
-    ]
-    if rows:
-        print_table(rows)
-    for task in dead[:10]:
-        click.echo(f"failed: {task.run_id} {task.step}: {task.reason}: {task.detail}")
-    if len(dead) > 10:
-        click.echo(f"... and {counted(len(dead) - 10, 'more failure')}: see `hilum status`")
+    total = sum(report.intake.values())
+    click.echo(f"{counted(total, 'object')}" + (f": {tallied(report.intake)}" if total else ""))
+    if steps:
+        states = [name for name in STATES if any(name in row for row in steps)]
+        print_table([{name: row.get(name, 0) for name in ("pipeline", "step", *states)} for row in steps])
+    show_failures(dead)
     if waiting := report.intake.get("quarantined"):
         click.echo(f"{counted(waiting, 'object')} in quarantine: see `hilum quarantine list`")
-    done = counted(len(report.runs), "run")
-    click.echo(f"{done}, {counted(len(report.started), 'new run')}; results in {_shown(home.results)}")
+    click.echo(f"{_done(report)}; results in {shown_path(home.results)}")
 
 
-def _shown(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+def by_step(report: RunReport, tasks: Sequence[TaskInfo]) -> list[dict[str, Any]]:
+    """A row for each pipeline and step: how many of its tasks are in which state."""
+    pipelines = {each.id: each.pipeline for each in report.runs}
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for task in tasks:
+        counts.setdefault((pipelines[task.run_id], task.step), Counter())[task.state.value] += 1
+    return [{"pipeline": name, "step": step, **each} for (name, step), each in counts.items()]
+
+
+def show_failures(dead: Sequence[TaskInfo]) -> None:
+    """Dead tasks, a line each, and what brings them back."""
+    for task in dead[:SHOWN]:
+        click.echo(
+            f"{click.style('failed', fg='red')}: {task.run_id} {task.step}: {task.reason}: {task.detail}"
+        )
+    if len(dead) > SHOWN:
+        click.echo(f"... and {counted(len(dead) - SHOWN, 'more failure')}: see `hilum status`")
+    if dead:
+        click.echo(faint("`hilum retry` tries failed runs again"))
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _done(report: RunReport) -> str:
+    failed = sum(each.state.value == "failed" for each in report.runs)
+    runs = counted(len(report.runs), "run") + (f", {failed:,} failed" if failed else "")
+    if report.interrupted:
+        return f"stopped early, {runs} so far; the next run goes on from here"
+    if not report.runs:
+        return "nothing that a pipeline takes"
+    if not report.started:
+        return f"{runs}; up to date, nothing had to be computed"
+    new = len(report.started)
+    return f"{runs}" + (f"; {new:,} of them new" if new < len(report.runs) else "")

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from hilum.cli.main import Options
-from hilum.cli.run import pipeline_option, stop_on_signals
+from hilum.cli.run import pipeline_option, slots_option, stop_on_signals
+
+SECONDS = click.FloatRange(min=0)
 
 
 @click.command()
@@ -16,13 +18,14 @@ from hilum.cli.run import pipeline_option, stop_on_signals
     "--watch",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
-    help="A folder to watch; repeatable.",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder to watch, made if it is not there; repeatable.",
 )
 @pipeline_option
-@click.option("--still", type=float, help="Seconds that a file must not change before it counts.")
-@click.option("--sweep", type=float, help="Seconds between two looks at everything.")
-@click.option("--slots", type=int, help="Attempts at once; by default one for each core.")
+@click.option("--still", type=SECONDS, help="Seconds that a file must not change before it counts (2).")
+@click.option("--sweep", type=SECONDS, help="Seconds between two looks at everything (60).")
+@slots_option
 @click.pass_obj
 def serve(
     options: Options,
@@ -37,7 +40,5 @@ def serve(
     SIGTERM or Ctrl-C: what is at work is finished, nothing new is begun, and the process ends with 0.
     """
     options.settings |= {"still": still, "sweep": sweep, "slots": slots}
-    if options.settings.get("log_level") is None:
-        options.settings["log_level"] = "info"
-    with options.open(create=True) as home:
+    with options.open(create=True, log_level="info") as home:
         home.serve(*watch, pipelines=pipelines, stop=stop_on_signals())

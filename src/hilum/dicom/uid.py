@@ -1,10 +1,12 @@
-"""Unique identifiers (PS3.5 9.1). They become file names, keys and paths, so only well-formed ones come in."""
+"""Unique identifiers (PS3.5 9.1). They become keys and parts of names, so only well-formed ones come in, with one
+leniency: the field sends components with leading zeros, which the standard forbids but which harm nobody.
+"""
 
 from __future__ import annotations
 
 import re
 
-_FORM = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
+_FORM = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
@@ -14,5 +16,5 @@ EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 
 def is_valid_uid(text: str) -> bool:
-    """Whether it is at most 64 characters of decimal components without leading zeros, parted by dots."""
+    """Whether it is at most 64 characters of decimal components, parted by dots."""
     return len(text) <= 64 and _FORM.fullmatch(text) is not None

@@ -6,12 +6,12 @@ somebody else has taken over meanwhile, costs a look-up and changes nothing.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Mapping
 from datetime import datetime
 
 from hilum.engine.judge import judge, memory_of
+from hilum.engine.neighbours import dead_neighbours
 from hilum.engine.observe import Observer
 from hilum.engine.results import result_rows
 from hilum.executors.interface import Executor, Progress
@@ -161,16 +161,8 @@ class Dispatcher:
         for attempt_id, claim in self._claims.items():
             if claim.segment_id in stale:
                 self._executor.cancel(attempt_id)
-        lost = self._ledger.reclaim(self._clock.now(), gone=self._dead_neighbours())
+        lost = self._ledger.reclaim(
+            self._clock.now(), gone=dead_neighbours(self._ledger.owners(), self._owner)
+        )
         if lost:
             log.warning("attempts were lost and are tried again", count=lost)
-
-    def _dead_neighbours(self) -> list[str]:
-        """Owners on this machine whose process is gone: their leases need not run out first."""
-        machine = self._owner.partition("/")[0]
-        gone = []
-        for owner in self._ledger.owners():
-            host, pid, _start = (*owner.split("/"), "", "")[:3]
-            if host == machine and owner != self._owner and not os.path.exists(f"/proc/{pid}"):
-                gone.append(owner)
-        return gone

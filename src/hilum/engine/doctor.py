@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from hilum.engine.intake import local_path
+from hilum.engine.neighbours import dead_neighbours
 from hilum.errors import HilumError
 from hilum.executors.outputs import find_manifest
 from hilum.kernel.clock import Clock
@@ -99,15 +101,13 @@ class Doctor:
             )
 
     def _leases(self) -> Iterator[Finding]:
-        for owner in self.ledger().owners():
-            pid = owner.split("/")[1] if "/" in owner else ""
-            if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
-                yield Finding(
-                    "leases",
-                    Health.WARNING,
-                    f"engine {owner} is gone with attempts at work",
-                    "the next engine takes over",
-                )
+        for owner in dead_neighbours(self.ledger().owners(), platform.node()):
+            yield Finding(
+                "leases",
+                Health.WARNING,
+                f"engine {owner} is gone in the midst of work",
+                "the next engine takes over",
+            )
         waiting = self.ledger().summary().outbox
         if waiting:
             yield Finding(
@@ -189,7 +189,7 @@ class Doctor:
         from dcm2niix import bin as binary
 
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, check=False)
-        if "dcm2niix" not in done.stdout:
+        if "dcm2niix" not in done.stdout.lower():
             yield Finding(
                 "converter", Health.ERROR, "dcm2niix does not start", "install the package dcm2niix again"
             )

@@ -10,12 +10,12 @@ import json
 import re
 import shutil
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hilum.engine.lineage import trace
+from hilum.engine.lineage import Lineage, trace_artifacts
 from hilum.errors import UsageError
 from hilum.kernel.nearest import did_you_mean
 from hilum.storage import Storage
@@ -30,10 +30,9 @@ JOIN tasks t ON t.task_key = a.task_key AND t.state = 'succeeded'
 JOIN runs r ON r.run_id = t.run_id AND r."current"
 ORDER BY r.subject_id, r.pipeline, a.step, a.path
 """
-HEADERS = {
-    "series": "SELECT * FROM dicom_metadata WHERE SeriesInstanceUID = ? ORDER BY SOPInstanceUID LIMIT 1",
-    "study": "SELECT * FROM dicom_metadata WHERE StudyInstanceUID = ? ORDER BY SOPInstanceUID LIMIT 1",
-}
+UID_OF = {"series": "SeriesInstanceUID", "study": "StudyInstanceUID"}
+AT_ONCE = 200
+"""Artifacts whose history is asked for in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +62,40 @@ def export(
     Raises:
         UsageError: a keyword in the layout that is not DICOM's.
     """
-    check_layout(layout)
+    names = check_layout(layout)
+    rows = [
+        row
+        for row in warehouse.query(CURRENT).to_pylist()
+        if (not steps or row["step"] in steps) and (not pipelines or row["pipeline"] in pipelines)
+    ]
+    headers = {scope: _headers(warehouse, scope, names) for scope in {row["scope"] for row in rows}}
     taken: dict[Path, str] = {}
-    headers: dict[str, Mapping[str, Any]] = {}
-    for row in warehouse.query(CURRENT).to_pylist():
-        if (steps and row["step"] not in steps) or (pipelines and row["pipeline"] not in pipelines):
-            continue
-        uid = row["subject_uid"]
-        if uid not in headers:
-            found = warehouse.query(HEADERS[row["scope"]], [uid]).to_pylist()
-            headers[uid] = found[0] if found else {}
-        folder = destination / folder_for(layout, headers[uid], row)
-        path = _free(folder / row["step"] / row["path"], row["artifact_id"], taken)
-        yield _write(warehouse, storage, path, row)
+    placed: list[tuple[Path, dict[str, Any]]] = []
+    for row in rows:
+        folder = destination / folder_for(layout, headers[row["scope"]].get(row["subject_uid"], {}), row)
+        placed.append((_free(folder / row["step"] / row["path"], row["artifact_id"], taken), row))
+    for start in range(0, len(placed), AT_ONCE):
+        page = placed[start : start + AT_ONCE]
+        missing = [row["artifact_id"] for path, row in page if not _is_there(path, row)]
+        histories = trace_artifacts(warehouse, missing) if missing else {}
+        for path, row in page:
+            history = histories.get(row["artifact_id"])
+            if history is not None:
+                _write(storage, path, row, history)
+            yield Exported(path, row["artifact_id"], already=history is None)
 
 
-def check_layout(layout: str) -> None:
-    """UsageError if the layout names what is no keyword, or cannot be read."""
+def _headers(warehouse: Warehouse, scope: str, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """What the layout asks for of each subject, by UID: of its first instance that says it."""
+    known = set(warehouse.query("SELECT * FROM dicom_metadata LIMIT 0").column_names)
+    asked = [f'arg_min("{name}", SOPInstanceUID) AS "{name}"' for name in names if name in known]
+    columns = ", ".join([f'"{UID_OF[scope]}" AS _uid', *asked])
+    rows = warehouse.query(f"SELECT {columns} FROM dicom_metadata GROUP BY 1").to_pylist()
+    return {row.pop("_uid"): row for row in rows}
+
+
+def check_layout(layout: str) -> list[str]:
+    """The keywords that a layout names; UsageError if one is no keyword, or if it cannot be read."""
     from hilum.dicom.standard.keywords import keywords, lookup
 
     try:
@@ -95,6 +111,7 @@ def check_layout(layout: str) -> None:
                 hint=did_you_mean(name, keywords()),
                 reason="bad-layout",
             )
+    return sorted(set(names) - set(OWN))
 
 
 def folder_for(layout: str, header: Mapping[str, Any], row: Mapping[str, Any]) -> Path:
@@ -131,10 +148,12 @@ def _free(path: Path, artifact_id: str, taken: dict[Path, str]) -> Path:
     return path
 
 
-def _write(warehouse: Warehouse, storage: Storage, path: Path, row: Mapping[str, Any]) -> Exported:
-    provenance = path.with_name(path.name + ".provenance.json")
-    if path.exists() and provenance.exists() and row["digest"] in provenance.read_text():
-        return Exported(path, row["artifact_id"], True)
+def _is_there(path: Path, row: Mapping[str, Any]) -> bool:
+    provenance = _provenance(path)
+    return path.exists() and provenance.exists() and row["digest"] in provenance.read_text()
+
+
+def _write(storage: Storage, path: Path, row: Mapping[str, Any], history: Lineage) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
     source = storage.local_path(row["object"])
@@ -143,6 +162,8 @@ def _write(warehouse: Warehouse, storage: Storage, path: Path, row: Mapping[str,
     else:
         storage.fetch(row["object"], partial)
     partial.replace(path)
-    told = trace(warehouse, row["artifact_id"]).as_json()
-    provenance.write_text(json.dumps(told, indent=2, default=str) + "\n")
-    return Exported(path, row["artifact_id"], False)
+    _provenance(path).write_text(json.dumps(history.as_json(), indent=2, default=str) + "\n")
+
+
+def _provenance(path: Path) -> Path:
+    return path.with_name(path.name + ".provenance.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,14 +12,20 @@ from hilum.errors import UsageError
 from hilum.warehouse.interface import Warehouse
 
 DIGEST = re.compile(r"[0-9a-f]{8,64}")
-TASKS = "SELECT * FROM task_results WHERE task_key IN (SELECT unnest(?::VARCHAR[]))"
-NEEDS = (
-    "SELECT task_key, id, name FROM lineage WHERE kind = 'task' AND task_key IN (SELECT unnest(?::VARCHAR[]))"
-)
-USES = "SELECT DISTINCT task_key FROM lineage WHERE kind = 'task' AND id IN (SELECT unnest(?::VARCHAR[]))"
-ATTEMPT = "SELECT * FROM attempts WHERE attempt_id = ?"
-RUN = "SELECT * FROM runs WHERE run_id = ?"
-INSTANCES = "SELECT SOPInstanceUID, digest, uri FROM revisions WHERE revision = ? ORDER BY SOPInstanceUID"
+ID_OF = {"artifact": "artifact_id", "measurement": "measurement_id", "task": "task_key"}
+ANY = "(SELECT unnest(?::VARCHAR[]))"
+TASKS = f"SELECT * FROM task_results WHERE task_key IN {ANY}"
+NEEDS = f"SELECT task_key, id, name FROM lineage WHERE kind = 'task' AND task_key IN {ANY}"
+USES = f"SELECT DISTINCT id, task_key FROM lineage WHERE kind = 'task' AND id IN {ANY} ORDER BY task_key"
+ATTEMPTS = f"SELECT * FROM attempts WHERE attempt_id IN {ANY}"
+RUNS = f"SELECT * FROM runs WHERE run_id IN {ANY}"
+ARTIFACTS = f"SELECT * FROM artifacts WHERE task_key IN {ANY} ORDER BY path"
+MEASUREMENTS = f"SELECT * FROM measurements WHERE task_key IN {ANY} ORDER BY name, region"
+INSTANCES = f"""
+SELECT revision, SOPInstanceUID, digest, arg_max(uri, _recorded_at) AS uri FROM revisions WHERE revision IN {ANY}
+GROUP BY revision, SOPInstanceUID, digest ORDER BY SOPInstanceUID
+"""
+"""A revision may be a series' and its study's at once; where a file has moved, its newest place counts."""
 
 
 @dataclass
@@ -114,17 +120,33 @@ def trace(warehouse: Warehouse, wanted: str) -> Lineage:
         wanted: ``a-...``, ``m-...``, a task key, or the first 8 or more hex digits of an artifact's digest.
 
     Raises:
-        UsageError: ``unknown-id``.
+        UsageError: ``unknown-id``, ``ambiguous-id``.
     """
     kind, found = _find(warehouse, wanted)
-    key = found["task_key"]
-    tasks = _tasks(warehouse, [key])
-    task = tasks[key]
-    later = [row["task_key"] for row in _rows(warehouse, USES, [[key]])]
-    task.used_by = list(_tasks(warehouse, later).values()) if later else []
-    instances = _rows(warehouse, INSTANCES, [task.revision])
-    id_of = {"artifact": "artifact_id", "measurement": "measurement_id", "task": "task_key"}
-    return Lineage(found[id_of[kind]], kind, found, task, instances)
+    return _trace(warehouse, kind, [found])[0]
+
+
+def trace_artifacts(warehouse: Warehouse, ids: Iterable[str]) -> dict[str, Lineage]:
+    """The lineage of many artifacts by id, in a few queries however many they are."""
+    found = _rows(warehouse, f"SELECT * FROM artifacts WHERE artifact_id IN {ANY}", [sorted(ids)])
+    return {lineage.id: lineage for lineage in _trace(warehouse, "artifact", found)}
+
+
+def _trace(warehouse: Warehouse, kind: str, found: Sequence[dict[str, Any]]) -> list[Lineage]:
+    keys = sorted({row["task_key"] for row in found})
+    uses = _rows(warehouse, USES, [keys])
+    tasks = _tasks(warehouse, {*keys, *(row["task_key"] for row in uses)})
+    for row in uses:
+        if row["id"] in tasks and row["task_key"] in tasks:
+            tasks[row["id"]].used_by.append(tasks[row["task_key"]])
+    instances: dict[str, list[dict[str, Any]]] = {}
+    for row in _rows(warehouse, INSTANCES, [sorted({tasks[key].revision for key in keys})]):
+        instances.setdefault(row.pop("revision"), []).append(row)
+    return [
+        Lineage(row[ID_OF[kind]], kind, row, task, instances.get(task.revision, []))
+        for row in found
+        for task in [tasks[row["task_key"]]]
+    ]
 
 
 def _find(warehouse: Warehouse, wanted: str) -> tuple[str, dict[str, Any]]:
@@ -139,7 +161,15 @@ def _find(warehouse: Warehouse, wanted: str) -> tuple[str, dict[str, Any]]:
             ("artifact", "SELECT * FROM artifacts WHERE starts_with(digest, ?) ORDER BY created_at", wanted),
         ]
     for kind, sql, value in asked:
-        if rows := _rows(warehouse, sql, [value]):
+        rows = _rows(warehouse, sql, [value])
+        if len(rows) > 1:
+            ids = sorted(row[ID_OF[kind]] for row in rows)
+            raise UsageError(
+                f"{len(ids)} results are meant by {wanted!r}",
+                reason="ambiguous-id",
+                hint=f"name one: {', '.join(ids[:5])}{', ...' if len(ids) > 5 else ''}",
+            )
+        if rows:
             return kind, rows[0]
     raise UsageError(
         f"nothing is known by the id {wanted!r}",
@@ -150,27 +180,25 @@ def _find(warehouse: Warehouse, wanted: str) -> tuple[str, dict[str, Any]]:
 
 def _tasks(warehouse: Warehouse, keys: Iterable[str]) -> dict[str, TaskLineage]:
     """Tasks and, below them, all that they needed."""
-    known: dict[str, TaskLineage] = {}
-    edges: list[tuple[str, str, str]] = []
-    wanted = list(keys)
+    rows: dict[str, dict[str, Any]] = {}
+    edges: list[dict[str, Any]] = []
+    wanted = sorted(keys)
     while wanted:
-        for row in _rows(warehouse, TASKS, [wanted]):
-            known[row["task_key"]] = _task(warehouse, row)
+        rows |= {row["task_key"]: row for row in _rows(warehouse, TASKS, [wanted])}
         found = _rows(warehouse, NEEDS, [wanted])
-        edges += [(row["task_key"], row["id"], row["name"]) for row in found]
-        wanted = sorted({row["id"] for row in found} - known.keys())
-    for key, need, name in edges:
-        if key in known and need in known:
-            known[key].needs[name] = known[need]
+        edges += found
+        wanted = sorted({row["id"] for row in found} - rows.keys())
+    known = {key: _task(row) for key, row in rows.items()}
+    _fill(warehouse, known)
+    for edge in edges:
+        if edge["task_key"] in known and edge["id"] in known:
+            known[edge["task_key"]].needs[edge["name"]] = known[edge["id"]]
     return known
 
 
-def _task(warehouse: Warehouse, row: Mapping[str, Any]) -> TaskLineage:
-    key, attempt_id = row["task_key"], row["attempt"]
-    attempts = _rows(warehouse, ATTEMPT, [attempt_id])
-    runs = _rows(warehouse, RUN, [attempts[0]["run_id"]]) if attempts else []
+def _task(row: Mapping[str, Any]) -> TaskLineage:
     return TaskLineage(
-        task_key=key,
+        task_key=row["task_key"],
         step=row["step"],
         code=json.loads(row["code"]),
         parameters=json.loads(row["parameters"]),
@@ -178,14 +206,23 @@ def _task(warehouse: Warehouse, row: Mapping[str, Any]) -> TaskLineage:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         machine=row["machine"],
-        attempt_id=attempt_id,
-        attempt=attempts[0] if attempts else {},
-        run=runs[0] if runs else {},
-        artifacts=_rows(warehouse, "SELECT * FROM artifacts WHERE task_key = ? ORDER BY path", [key]),
-        measurements=_rows(
-            warehouse, "SELECT * FROM measurements WHERE task_key = ? ORDER BY name, region", [key]
-        ),
+        attempt_id=row["attempt"],
     )
+
+
+def _fill(warehouse: Warehouse, known: Mapping[str, TaskLineage]) -> None:
+    """What other tables say of these tasks."""
+    asked = sorted({task.attempt_id for task in known.values()})
+    attempts = {row["attempt_id"]: row for row in _rows(warehouse, ATTEMPTS, [asked])}
+    asked = sorted({row["run_id"] for row in attempts.values()})
+    runs = {row["run_id"]: row for row in _rows(warehouse, RUNS, [asked])}
+    for task in known.values():
+        task.attempt = attempts.get(task.attempt_id, {})
+        task.run = runs.get(task.attempt.get("run_id", ""), {})
+    for row in _rows(warehouse, ARTIFACTS, [sorted(known)]):
+        known[row["task_key"]].artifacts.append(row)
+    for row in _rows(warehouse, MEASUREMENTS, [sorted(known)]):
+        known[row["task_key"]].measurements.append(row)
 
 
 def _rows(warehouse: Warehouse, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:

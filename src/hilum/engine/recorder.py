@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hilum.engine.neighbours import dead_neighbours
 from hilum.engine.observe import Observer
 from hilum.engine.results import link_results, series_folder
 from hilum.executors.outputs import find_manifest
@@ -51,7 +52,7 @@ class Recorder:
     def record(self) -> int:
         """Write everything that waits; how many rows. 0 if another engine is at it."""
         written = 0
-        while self._ledger.acquire_role(ROLE, self._owner, self._clock.now(), LEASE):
+        while self._is_ours():
             batch = self._ledger.take_outbox()
             if batch is None:
                 break
@@ -72,6 +73,16 @@ class Recorder:
     def finish(self) -> None:
         """Give the role back."""
         self._ledger.release_role(ROLE, self._owner)
+
+    def _is_ours(self) -> bool:
+        """Whether we are the one who records, be it because whoever did is dead."""
+        now = self._clock.now()
+        if self._ledger.acquire_role(ROLE, self._owner, now, LEASE):
+            return True
+        gone = dead_neighbours(self._ledger.owners(), self._owner)
+        if gone:
+            self._ledger.reclaim(now, gone)
+        return bool(gone) and self._ledger.acquire_role(ROLE, self._owner, now, LEASE)
 
     def _link(self, tasks: list[dict[str, Any]]) -> None:
         """Link the artifacts of tasks that succeeded, for runs that are current."""

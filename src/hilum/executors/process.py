@@ -33,6 +33,8 @@ from hilum.model.codec import from_json, to_json
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
 
 CLOSING = 10.0
+STILLBORN = 3
+"""Zygotes in a row that may die before any attempt was heard of; then something is wrong with this machine."""
 
 
 @dataclass
@@ -79,6 +81,7 @@ class ProcessExecutor(Executor):
         self._zygote: _Zygote | None = None
         self._queue: deque[AttemptSpec] = deque()
         self._events: list[AttemptReport | Progress] = []
+        self._stillborn = 0
 
     def capacity(self) -> int:
         used = sum(spec.cpu for spec in (*self._running(), *self._queue))
@@ -172,7 +175,8 @@ class ProcessExecutor(Executor):
         for slot in lost:
             if slot.spec:
                 self._report(slot.spec, AttemptOutcome.LOST, "zygote-died", slot.started)
-        if not zygote.proved:
+        self._stillborn = 0 if zygote.proved else self._stillborn + 1
+        if self._stillborn >= STILLBORN:
             raise TerminalError(
                 "the process that runs attempts does not start",
                 reason="executor-broken",

@@ -25,10 +25,10 @@ from typing import Any, Literal, TextIO
 from hilum.kernel.disclosure import EVENT, describe_error, disclosable, place
 
 LogFormat = Literal["console", "json"]
-Level = Literal["debug", "info", "warning", "error"]
+Level = Literal["debug", "info", "warning", "error", "off"]
 
-LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 SILENT = 100
+LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "off": SILENT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,11 +256,12 @@ class Ledger(ABC):
 
     @abstractmethod
     def reclaim(self, now: datetime, gone: Iterable[str] = ()) -> int:
-        """Free segments whose lease ran out or whose owner is ``gone``: the attempts are lost, not counted."""
+        """Free segments whose lease ran out or whose owner is ``gone``, and roles of the ``gone``: the attempts are
+        lost, not counted. Returns how many attempts."""
 
     @abstractmethod
     def owners(self) -> list[str]:
-        """Who holds leases now."""
+        """Who holds leases now, on segments or roles."""
 
     @abstractmethod
     def next_ready(self) -> datetime | None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -191,7 +192,13 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-schema_version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
+schema_version = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own; ours only so that a new database has it too."""
 
 
 def to_time(moment: datetime) -> int:

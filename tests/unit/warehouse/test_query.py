@@ -31,7 +31,7 @@ def test_a_home_may_have_any_name(warehouse: LocalWarehouse) -> None:
         "WITH x AS (INSERT INTO runs VALUES (1) RETURNING 1) SELECT * FROM x",
         "COPY (PIVOT runs ON state USING count(*)) TO '{inside}' (USE_TMP_FILE false)",
         "SELECT * FROM query('WITH x AS (COPY (SELECT 1) TO ''{inside}'' (USE_TMP_FILE false)) SELECT 1')",
-        'SELECT * FROM "query"(\'SELECT 1\')',
+        "SELECT * FROM \"query\"('SELECT 1')",
         "SELECT * FROM json_execute_serialized_sql('x')",
         "SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM read_text('/etc/passwd')",
@@ -105,6 +105,8 @@ def test_asking_writes_nothing_and_needs_no_home(tmp_path: Path) -> None:
 
 
 def test_sums_of_integers_are_integers(warehouse: LocalWarehouse) -> None:
-    rows = warehouse.query("SELECT sum(n) AS small, sum(n) * 10000000000000000000 AS large FROM range(5) t(n)")
+    rows = warehouse.query(
+        "SELECT sum(n) AS small, sum(n) * 10000000000000000000 AS large FROM range(5) t(n)"
+    )
     assert str(rows.schema.field("small").type) == "int64"
     assert int(rows.to_pydict()["large"][0]) == 10 * 10**19

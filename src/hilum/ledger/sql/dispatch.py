@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, union, update
 
 from hilum.ledger import schema
 from hilum.ledger.interface import Claim, Finished
@@ -72,6 +72,7 @@ OVERTAKEN = (
         schema.runs.c.state == RunState.SUPERSEDED.value,
     )
 )
+OWNERS = union(select(_segments.owner).where(_running), select(schema.roles.c.owner))
 
 
 class Dispatching:
@@ -113,6 +114,8 @@ class Dispatching:
         query = select(schema.segments).where(_running, late)
 
         def work(connection: Connection) -> int:
+            if dead:
+                connection.execute(delete(schema.roles).where(schema.roles.c.owner.in_(dead)))
             run_ids = sorted({row.run_id for row in connection.execute(query)})
             runs = {info.id: info for info in lock_runs(connection, run_ids)}
             found = [
@@ -131,7 +134,7 @@ class Dispatching:
 
     def owners(self) -> list[str]:
         with self.database.read() as connection:
-            return sorted(connection.execute(select(_segments.owner).where(_running).distinct()).scalars())
+            return sorted(connection.execute(OWNERS).scalars())
 
     def next_ready(self) -> datetime | None:
         query = select(func.min(_segments.ready_at)).where(_segments.state == "ready")

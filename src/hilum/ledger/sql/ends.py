@@ -86,7 +86,7 @@ class _Board:
         claim = item.claim
         run = self.runs[claim.run.id]
         segment = run.segments[claim.index]
-        if (segment["state"], segment["owner"], segment["attempts"]) != ("running", owner, claim.number):
+        if (segment["state"], segment["owner"], segment["attempts"]) != ("running", owner, segment["attempts"]):
             return False
         self._post("attempts", [rows.attempt(item, self.now)])
         for table, items in item.rows.items():

@@ -128,8 +128,24 @@ def _record(connection: Connection, received: Sequence[Received], now: datetime)
     if accepted:
         connection.execute(insert(schema.instances), [_instance_values(item) for item in accepted])
         add_to_subjects(connection, accepted)
+    mended = [item.arrival.uri for item in received if item.instance is not None]
+    posted["quarantine"] += _released_by_itself(connection, mended, now)
     post(connection, posted)
     return outcomes
+
+
+def _released_by_itself(connection: Connection, uris: Sequence[str], now: datetime) -> list[dict[str, Any]]:
+    """An object that could not be read came again and can be now (it was half written): nobody has to decide."""
+    table = schema.quarantine
+    released = []
+    for part in chunks(uris):
+        waiting = (table.c.uri.in_(part), table.c.released_at.is_(None), table.c.reason != CONFLICT)
+        for row in list(connection.execute(select(table).where(*waiting))):
+            entry = replace(_entry(row), released_at=now, decision="replaced")
+            values = {"released_at": to_time(now), "decision": entry.decision}
+            connection.execute(update(table).where(table.c.id == entry.id).values(**values))
+            released.append(rows.quarantined(entry, now))
+    return released
 
 
 def _judge(item: Received, digests: dict[str, str]) -> tuple[Outcome, str, str]:
