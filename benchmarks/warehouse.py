@@ -1,6 +1,6 @@
 """How fast the warehouse takes header rows, how small it keeps them, and how fast it answers.
 
-    python benchmarks/warehouse.py [--rows 1000000]
+    python -m benchmarks.warehouse [--rows 1000000] [--retract 100] [--quick]
 
 Writes synthetic header rows of about 60 columns, nested ones among them, batch by batch as the recorder does, and
 compacts as it goes. Then groups them all by modality and body part: in a process that asked before, and in a fresh
@@ -10,8 +10,6 @@ interpreter from its start to its end. With ``--retract`` some rows were taken b
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import random
 import resource
 import statistics
@@ -45,13 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--retract", type=int, default=0, help="rows to take back")
+    parser.add_argument("--quick", action="store_true", help="50,000 rows")
     parser.add_argument("--repeat", type=int, default=15)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "warehouse"
-        report = _write(root, options.rows, options.retract)
+        report = _write(root, 50_000 if options.quick else options.rows, options.retract)
         report |= _ask(root, options.repeat)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name, value in report.items():
         print(f"{name:<44}{value:>16}")
 

@@ -246,6 +246,37 @@ class Home:
         planner = Planner(self.ledger, self.clock, self.pipelines(pipelines))
         return planner.due(self.ledger.subjects())
 
+    def close_subjects(self, wanted: Iterable[str] = ()) -> list[str]:
+        """Say that series or studies are complete now, whatever their headers or the clock say.
+
+        Args:
+            wanted: Series or Study Instance UIDs or subject ids; none means all that are open.
+
+        Returns:
+            The ids of those that were open. The next turn of an engine settles and plans them.
+
+        Raises:
+            UsageError: ``unknown-subject``, where one of them is not open.
+        """
+        names = list(wanted)
+        found: dict[str, str] = {}
+        after = ""
+        while page := self.ledger.open_subjects(after):
+            after = page[-1].id
+            found |= {each.id: each.uid for each in page}
+        chosen = {key for key, uid in found.items() if not names or key in names or uid in names}
+        missing = [
+            name for name in names if name not in chosen and name not in {found[key] for key in chosen}
+        ]
+        if missing:
+            raise UsageError(
+                f"{missing[0]} is no open series or study",
+                reason="unknown-subject",
+                hint="it may have settled already: see `hilum status`",
+            )
+        self.ledger.close_subjects(chosen)
+        return sorted(chosen)
+
     def retry(self, runs: Iterable[str] | None = None) -> list[str]:
         """Bring dead tasks back (of these runs, or of all that failed); the next engine tries them again."""
         return self.ledger.retry(runs, self.clock.now())

@@ -30,6 +30,7 @@ COMMANDS = {
     "lineage": ("hilum.cli.lineage:lineage", "Where a result came from, and what was made from it."),
     "export": ("hilum.cli.export:export", "Write results below DEST under names of your choice."),
     "plan": ("hilum.cli.plan:plan", "What would run, and why; changes nothing."),
+    "close": ("hilum.cli.close:close", "Say that series or studies are complete, without waiting longer."),
     "retry": ("hilum.cli.plan:retry", "Bring failed runs back and run them."),
     "quarantine": ("hilum.cli.quarantine:quarantine", "What was refused: list, show, release."),
     "validate": ("hilum.cli.define:validate", "Check pipeline files."),

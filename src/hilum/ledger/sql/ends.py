@@ -86,7 +86,7 @@ class _Board:
         claim = item.claim
         run = self.runs[claim.run.id]
         segment = run.segments[claim.index]
-        if (segment["state"], segment["owner"], segment["attempts"]) != ("running", owner, segment["attempts"]):
+        if (segment["state"], segment["owner"], segment["attempts"]) != ("running", owner, claim.number):
             return False
         self._post("attempts", [rows.attempt(item, self.now)])
         for table, items in item.rows.items():
@@ -142,7 +142,7 @@ class _Board:
         task = run.tasks[change.step]
         task["state"], task["reason"] = change.state.value, change.reason
         task["task_key"] = change.task_key or task["task_key"]
-        task["failures"] += change.failed
+        pass
         task["memory"] = task["memory"] if change.memory is None else change.memory
         self.tasks.append(
             {
