@@ -19,7 +19,7 @@ HEAVY :=
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup beds demo check check-format check-lint check-types check-floors check-docs check-tests \
-        test heavy bench chaos docs format lock clean
+        test heavy bench chaos docs pictures identities format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -38,7 +38,13 @@ demo: setup  ## process real scans and a phantom, and show what came out
 check: setup  ## format, lint, types, floors, docs and the quick tests: under a minute
 	@$(MAKE) -j2 --output-sync=target check-types check-format check-lint check-floors check-docs check-tests
 
-check-format: setup
+check-pictures: setup  ## draw the pictures of the README anew; look at them
+	@$(BIN)/python tools/pictures.py
+
+identities: setup  ## accept that changes to built-in steps cannot change what they give
+	@$(BIN)/python tools/code_identity.py
+
+format: setup
 	@$(BIN)/ruff format --check $(SOURCES)
 
 check-lint: setup
@@ -71,6 +77,12 @@ chaos: setup beds  ## the long form of the fault tests
 
 docs: setup  ## write docs/reference anew from the code
 	@$(BIN)/python tools/reference.py
+
+pictures: setup  ## draw the pictures of the README anew; look at them
+	@$(BIN)/python tools/pictures.py
+
+identities: setup  ## accept that changes to built-in steps cannot change what they give
+	@$(BIN)/python tools/code_identity.py
 
 format: setup  ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only -q $(SOURCES)

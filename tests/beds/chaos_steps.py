@@ -1,9 +1,14 @@
-"""Quick steps for runs that are interrupted: every way in which a task can end, with results that never differ."""
+"""Quick steps for runs that are disturbed, with results that never differ; and steps that disturb."""
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import os
 import random
+import signal
+import subprocess
+import sys
 import time
 
 from hilum.errors import StepError, TransientError
@@ -57,3 +62,76 @@ def combine(ctx: Context) -> None:
     """Hashes what two other steps gave."""
     files = [*ctx.needs["flaky"].files["copy"], *ctx.needs["bulky"].files["parts"]]
     ctx.output("sums").write_text("\n".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
+
+
+@step("hang", outputs=[Output("list", "list.txt", "text/plain")])
+def hang(ctx: Context) -> None:
+    """Deaf to everything."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    while True:
+        time.sleep(3600)
+
+
+@step("hog")
+def hog(ctx: Context) -> None:
+    """Takes all the memory it can get, and uses it."""
+    held = []
+    while True:
+        held.append(b"x" * (16 << 20))
+
+
+@step("segfault")
+def segfault(ctx: Context) -> None:
+    """Reads where nothing is."""
+    ctypes.string_at(0)
+
+
+@step("silent", outputs=[Output("report", "report.txt", "text/plain")])
+def silent(ctx: Context) -> None:
+    """Writes no declared output."""
+
+
+@step("trespass")
+def trespass(ctx: Context) -> None:
+    """Writes beside the files it was given."""
+    ctx.instances[0].path.with_name("trespass.txt").write_text("x")
+
+
+@step("desert")
+def desert(ctx: Context) -> None:
+    """Ends its process as if all were well."""
+    os._exit(0)
+
+
+@step("patricide")
+def patricide(ctx: Context) -> None:
+    """Kills the process that watches over it."""
+    os.kill(os.getppid(), signal.SIGKILL)
+
+
+@step("spam", outputs=[Output("list", "list.txt", "text/plain")])
+def spam(ctx: Context) -> None:
+    """Prints 50 MB, and works."""
+    for _ in range(50):
+        os.write(1, b"lorem ipsum\n" * 87_382)
+    ctx.output("list").write_text("x")
+
+
+@step("spam-and-fail")
+def spam_and_fail(ctx: Context) -> None:
+    """Prints 50 MB, and then that it cannot do it."""
+    for _ in range(50):
+        os.write(1, b"lorem ipsum\n" * 87_382)
+    raise StepError("nothing to be done", reason="hopeless")
+
+
+@step("litter", outputs=[Output("list", "list.txt", "text/plain")])
+def litter(ctx: Context) -> None:
+    """Works, and leaves daemons and files behind."""
+    daemon = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(3600)"
+    for _ in range(3):
+        subprocess.run([sys.executable, "-S", "-c", daemon], check=True)
+    subprocess.Popen(["sleep", "3600"])
+    for number in range(1000):
+        (ctx.scratch / f"{number}.tmp").write_bytes(b"x" * 1000)
+    ctx.output("list").write_text("x")

@@ -108,6 +108,10 @@ class Reader:
 
 
 def matches(shown: str, said: str) -> bool:
-    """Whether a page shows what a command said: equal words, with ``...`` for anything."""
+    """Whether a page shows what a command said: equal words, with ``...`` for anything.
+
+    A title that is printed to a terminal has a ``#`` before it when it is piped; pages show the former.
+    """
+    said = re.sub(r"^# ", "", said, flags=re.MULTILINE)
     pattern = re.escape(" ".join(shown.split())).replace(r"\.\.\.", ".*")
     return re.fullmatch(pattern, " ".join(said.split()), re.DOTALL) is not None

@@ -1,4 +1,4 @@
-"""Engines as people start them, `hilum run` in a process of its own, with means to kill them and what they started."""
+"""Engines as people start them, `hilum run` in a process of its own, and means to kill them with all they started."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ class Yard:
         """Any `hilum` command on the home."""
         command = [Path(sys.executable).with_name("hilum"), "--home", self.home, *arguments]
         environment = {**os.environ, **self.environment, MARK: self.mark}
-        said = tempfile.TemporaryFile()  # no pipe: whoever outlives the engine would hold its other end
+        # not a pipe, whose other end whoever outlives the engine would hold
+        said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the engine)
         process = subprocess.Popen(
             list(map(str, command)),
             stdin=subprocess.DEVNULL,

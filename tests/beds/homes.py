@@ -33,6 +33,8 @@ COMPARED = {
     "task_results": "task_key step code parameters revision",
     "quarantine": "uri reason detail digest known_digest sop_instance_uid decision",
 }
+WRITTEN_ONCE = (HEADERS, "arrivals", "attempts", "revisions")
+"""Tables of which not even the history has a row twice."""
 TIMES_OF_HEADERS = ("ArrivalTime",)
 
 Snapshot = dict[str, list[str]]
@@ -44,7 +46,8 @@ def snapshot(root: Path) -> Snapshot:
     with hilum.open(root, create=False) as home:
         runs = home.runs()
         found["ledger: runs"] = [
-            _line([run.id, run.pipeline, run.subject_id, run.revision, run.state, run.current]) for run in runs
+            _line([run.id, run.pipeline, run.subject_id, run.revision, run.state, run.current])
+            for run in runs
         ]
         found["ledger: tasks"] = [
             _line([task.run_id, task.step, task.state, task.task_key, task.reason, task.detail])
@@ -94,7 +97,7 @@ def leftovers(root: Path) -> list[str]:
 
 
 def litter(root: Path) -> list[str]:
-    """What kills left in store and warehouse, read by nobody: half-written files, and outputs that no result names."""
+    """What kills left in store and warehouse, read by nobody: half-written files, outputs that no result names."""
     parts = [path for prefix in (TEMPORARY, PARTIAL) for path in root.rglob(f"{prefix}*")]
     known = {root / "store" / str(name) for _, name, _, _ in _artifacts(root)}
     outputs = [path for path in root.glob("store/tasks/*/*/*/**/*") if path.is_file()]
@@ -128,14 +131,14 @@ def _unsound(root: Path) -> Iterator[str]:
 def _doubled(root: Path) -> Iterator[str]:
     """Rows that a view shows twice, or that were written twice where a crash must not do so."""
     with hilum.open(root, create=False) as home:
-        for table in TABLES:
-            rows = home.query(f"SELECT count(*) AS n, count(DISTINCT _row_id) AS d FROM {table}").to_pylist()
-            if rows[0]["n"] != rows[0]["d"]:
-                yield f"warehouse: {table} shows {rows[0]['n'] - rows[0]['d']} rows twice"
-        for table in (HEADERS, "arrivals", "attempts", "revisions"):
-            rows = home.query(f"SELECT count(*) AS n, count(DISTINCT _row_id) AS d FROM all_{table}").to_pylist()
-            if rows[0]["n"] != rows[0]["d"]:
-                yield f"warehouse: {table} was written {rows[0]['n'] - rows[0]['d']} rows too many"
+        seen = (*TABLES, *(f"all_{name}" for name in WRITTEN_ONCE))
+        counts = [
+            f"SELECT '{name}' AS name, count(*) AS n, count(DISTINCT _row_id) AS d FROM {name}"
+            for name in seen
+        ]
+        for row in home.query(" UNION ALL ".join(counts)).to_pylist():
+            if row["n"] != row["d"]:
+                yield f"warehouse: {row['name']} has {row['n'] - row['d']} rows too many"
         instances = home.query(f"SELECT SOPInstanceUID FROM {HEADERS}").column(0).to_pylist()
         yield from (f"instance {uid} has {n} rows" for uid, n in Counter(instances).items() if n > 1)
 

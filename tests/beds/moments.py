@@ -13,88 +13,105 @@ from pathlib import Path
 
 from beds.engines import Engine, wait_until
 
-Seen = Callable[[Path, int], bool]
-"""Whether the moment is there in this home; the number makes one ask for later and later ones."""
+Seen = Callable[[Path], int]
+"""How many of something are there in a home; when there are more than before, the moment has come."""
 
 
-def manifest_made(home: Path, number: int) -> bool:
-    """A result was committed that the ledger may not know of yet."""
-    return sum(1 for _ in home.glob("store/tasks/*/*/manifest.json")) > number
+def manifests(home: Path) -> int:
+    """Results that were committed, of which the ledger may not know yet."""
+    return _files(home, "store/tasks/*/*/manifest.json")
 
 
-def outputs_moved(home: Path, number: int) -> bool:
-    """Outputs lie in the store, and no manifest beside them yet."""
+def outputs_moved(home: Path) -> int:
+    """Outputs that lie in the store with no manifest beside them yet."""
     keys = [path for path in home.glob("store/tasks/*/*") if not (path / "manifest.json").exists()]
-    return any(path.glob("r-*/*") for path in keys)
+    return sum(1 for path in keys for _ in path.glob("r-*/*"))
 
 
-def object_begun(home: Path, number: int) -> bool:
-    """A small object is half written."""
-    return any(home.glob("store/**/.part-*"))
+def objects_begun(home: Path) -> int:
+    """Small objects that are half written."""
+    return _files(home, "store/**/.part-*")
 
 
-def parquet_begun(home: Path, number: int) -> bool:
-    """A file of the warehouse is half written."""
-    return any(home.glob("warehouse/*/.part-*"))
+def parquet_begun(home: Path) -> int:
+    """Files of the warehouse that are half written."""
+    return _files(home, "warehouse/*/.part-*")
 
 
-def step_at_work(home: Path, number: int) -> bool:
-    """A step writes its outputs."""
-    return any(home.glob("work/*-*/*/out/*/*"))
+def outputs_begun(home: Path) -> int:
+    """Outputs that steps are writing."""
+    return _files(home, "work/*-*/*/out/*/*")
 
 
-def link_begun(home: Path, number: int) -> bool:
-    """The tree of links grows."""
-    return sum(1 for _ in home.glob("results/*/*/*/*/*")) > number
+def links(home: Path) -> int:
+    """The tree of links."""
+    return _files(home, "results/*/*/*/*/*")
 
 
-def rows_waiting(home: Path, number: int) -> bool:
-    """The outbox has rows for the warehouse."""
-    return _count(home, "SELECT count(*) FROM outbox") > number
+def batches_taken(home: Path) -> int:
+    """Rows that are on their way to the warehouse."""
+    return _count(home, "SELECT count(*) FROM outbox WHERE batch > 0")
 
 
-def batch_taken(home: Path, number: int) -> bool:
-    """A batch of rows is on its way to the warehouse."""
-    return _count(home, "SELECT count(*) FROM outbox WHERE batch > 0") > 0
+def attempts(home: Path) -> int:
+    """Attempts that were claimed."""
+    return _count(home, "SELECT sum(attempts) FROM segments")
 
 
-def attempt_claimed(home: Path, number: int) -> bool:
-    """An attempt was claimed."""
-    return _count(home, "SELECT count(*) FROM segments WHERE state = 'running'") > 0
+def attempts_ended(home: Path) -> int:
+    """Tasks whose ends the ledger knows."""
+    return _count(home, "SELECT count(*) FROM tasks WHERE state != 'waiting'")
 
 
-def subjects_settled(home: Path, number: int) -> bool:
-    """Some subjects are settled, and nothing is planned yet."""
-    return _count(home, "SELECT count(*) FROM revisions") > _count(home, "SELECT count(*) FROM runs")
+def revisions(home: Path) -> int:
+    """Subjects that are settled; runs are planned next."""
+    return _count(home, "SELECT count(*) FROM revisions")
+
+
+def arrivals(home: Path) -> int:
+    """Objects that were taken in."""
+    return _count(home, "SELECT count(*) FROM arrivals")
+
+
+def instances_at(home: Path, folder: Path) -> int:
+    """Instances whose files are below a folder, as far as the ledger knows."""
+    return _count(home, f"SELECT count(*) FROM instances WHERE uri LIKE '{folder.as_uri()}/%'")
 
 
 TELLING: tuple[Seen, ...] = (
-    manifest_made,
+    manifests,
     outputs_moved,
-    object_begun,
+    objects_begun,
     parquet_begun,
-    step_at_work,
-    link_begun,
-    rows_waiting,
-    batch_taken,
-    attempt_claimed,
-    subjects_settled,
+    outputs_begun,
+    links,
+    batches_taken,
+    attempts,
+    attempts_ended,
+    revisions,
+    arrivals,
 )
 
 
 def await_moment(engine: Engine, home: Path, rng: random.Random, duration: float) -> str | None:
-    """Wait for a moment that chance chooses: half of them by the clock, within ``duration`` seconds, half of them
-    telling ones. Its name, or None if the engine ended before."""
-    if rng.random() < 0.5:
-        delay = rng.uniform(0.1, 1.0) * duration
-        return None if wait_until(lambda: engine.ended, delay) else "by the clock"
-    seen, number = rng.choice(TELLING), rng.randrange(12)
-    while not engine.ended:
-        with suppress(OSError):  # what was listed may be gone when it is looked at
-            if seen(home, number):
-                return None if engine.ended else seen.__name__
+    """Wait for a moment that chance chooses: a third of them by the clock, within ``duration`` seconds, the others
+    when there is more of something in the home. Its name, or None if the engine ended before."""
+    delay = rng.uniform(0.1, 0.6) * duration
+    if rng.random() < 1 / 3:
+        return None if wait_until(lambda: engine.ended, delay) else "clock"
+    seen = rng.choice(TELLING)
+    end, enough = time.monotonic() + delay, seen(home) + rng.randrange(6)
+    while not engine.ended and time.monotonic() < end:
+        if seen(home) > enough:
+            return seen.__name__
         time.sleep(0.001)
-    return None
+    return None if engine.ended else "clock"
+
+
+def _files(home: Path, pattern: str) -> int:
+    with suppress(OSError):  # what was listed may be gone when it is looked at
+        return sum(1 for _ in home.glob(pattern))
+    return 0
 
 
 def _count(home: Path, sql: str) -> int:
@@ -104,7 +121,7 @@ def _count(home: Path, sql: str) -> int:
         return 0
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)
     try:
-        return int(connection.execute(sql).fetchone()[0])
+        return int(connection.execute(sql).fetchone()[0] or 0)
     except sqlite3.Error:
         return 0
     finally:

@@ -1,5 +1,5 @@
-"""kill -9 at any moment, of the engine, of what it started, or of all at once, again and again on one home: when a run
-gets through at last, nothing may tell that home from one that nobody disturbed.
+"""kill -9 at any moment, of the engine, of what it started, or of all at once, again and again on one home: when a
+run gets through at last, nothing may tell that home from one that nobody disturbed.
 
 HILUM_CHAOS_KILLS says how many; HILUM_CHAOS_SEED where chance starts.
 """
@@ -12,6 +12,7 @@ import shutil
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,11 @@ def undisturbed(hospital: Path) -> tuple[Snapshot, float]:
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_home_whose_engines_and_workers_were_killed_at_random_is_like_one_that_nobody_disturbed(
-    share: int, hospital: Path, undisturbed: tuple[Snapshot, float], tmp_path: Path
+    share: int,
+    hospital: Path,
+    undisturbed: tuple[Snapshot, float],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     expected, took = undisturbed
     rng = random.Random(f"{SEED} {share}")
@@ -64,7 +69,7 @@ def test_a_home_whose_engines_and_workers_were_killed_at_random_is_like_one_that
         assert not found, f"home {homes} of share {share}, seed {SEED}, after {dict(struck)}: {found[:20]}"
         shutil.rmtree(home)
         homes += 1
-    print(f"{struck.total()} kills over {homes} homes: {dict(sorted(struck.items()))}")
+    record_property("kills", f"{struck.total()} over {homes} homes: {dict(sorted(struck.items()))}")
 
 
 def _torment(yard: Yard, rng: random.Random, took: float, struck: Counter[str], enough: int) -> None:

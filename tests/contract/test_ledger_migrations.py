@@ -170,8 +170,8 @@ def test_a_new_ledger_is_the_same_as_one_that_was_migrated_from_nothing(empty_ur
 
 
 def comparable(_object: Any, name: str, kind: str, *_: Any) -> bool:
-    """Alembic cannot compare an index with a descending column on SQLite; the test above does."""
-    return (kind, name) != ("index", "ix_segments_ready")
+    """Alembic cannot compare indexes with more than columns on SQLite; the test above does."""
+    return kind != "index" or name not in ("ix_segments_ready", "ix_subjects_unplanned")
 
 
 def test_migrations_lead_to_what_the_code_says(empty_url):

@@ -91,10 +91,10 @@ def release(options: Options, entries: tuple[str, ...], keep: str | None, as_jso
 
 
 def shown_uri(uri: str) -> str:
-    """A local file as its path, anything else as it is."""
-    from urllib.parse import unquote
+    """A local file as its path, anything else as it is; bytes that are no text as question marks."""
+    from hilum.kernel.address import is_local, local_path
 
-    return text(unquote(uri.removeprefix("file://"), errors="replace")) if uri.startswith("file://") else uri
+    return local_path(uri).encode(errors="replace").decode() if is_local(uri) else uri
 
 
 def _plain(entry: Quarantined) -> dict[str, Any]:

@@ -6,6 +6,7 @@ as well, so the stream can be handed in and used again after.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,7 +50,10 @@ def open_object(path: Path) -> BinaryIO:
         UnreadableError: ``not-regular``, or ``unreadable`` where the system refuses or the file is gone.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()  # it is an object only where this is refused
+        if not stat.S_ISREG(mode):
             raise UnreadableError("not a regular file", reason="not-regular")
         return path.open("rb")
     except (OSError, ValueError) as error:

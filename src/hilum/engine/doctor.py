@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hilum.engine.intake import local_path
 from hilum.engine.neighbours import dead_neighbours
 from hilum.errors import HilumError
 from hilum.executors.outputs import find_manifest
+from hilum.kernel.address import local_path
 from hilum.kernel.clock import Clock
 from hilum.kernel.digest import digest_file
 from hilum.ledger.interface import Ledger

@@ -79,7 +79,9 @@ class Engine:
         self._clock = clock
         self._observer = observer or Observer()
         self.planner = Planner(ledger, clock, pipelines)
-        self.intake = Intake(ledger, clock, self._observer)
+        self.intake = Intake(
+            ledger, clock, self._observer, lambda subjects: follow_moves(ledger, storage, subjects)
+        )
         self.settler = Settler(ledger, storage, clock, self.planner.patience)
         self.recorder = Recorder(ledger, warehouse, storage, clock, owner, results, self._observer)
         self.dispatcher = Dispatcher(
@@ -110,15 +112,8 @@ class Engine:
     def take_in(self, source: Source, *, verify: bool = False) -> IntakeReport:
         """Take in what a source has now; nothing runs yet."""
         report = self.intake.take(source, verify=verify)
-        self.adopt_moves(report)
         log.bind(**_told(report)).info("took in")
         return report
-
-    def adopt_moves(self, report: IntakeReport) -> None:
-        """Let coming attempts find instances that lie elsewhere now."""
-        if report.moved:
-            follow_moves(self._ledger, self._storage, report.moved)
-            report.moved.clear()
 
     def work(
         self, subjects: Iterable[str] | None = None, *, stop: Callable[[], bool] = lambda: False

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from hilum.engine.observe import Observer
 from hilum.errors import IgnoredError, TerminalError
+from hilum.kernel.address import local_path
 from hilum.kernel.clock import Clock
 from hilum.kernel.digest import digest_stream
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Ledger
-from hilum.model.arrival import Arrival, Instance, Outcome, Received
+from hilum.model.arrival import Arrival, Instance, Received
 from hilum.model.subject import Scope, subject_id
 from hilum.sources.interface import Source
 
@@ -37,20 +37,29 @@ class IntakeReport:
     Attributes:
         counts: arrivals by outcome, and ``unchanged`` objects that were not read again.
         subjects: ids of every subject that has an instance there, new or not.
-        moved: ids of subjects of which an instance was found at a new address, the old one being gone.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     subjects: set[str] = field(default_factory=set)
-    moved: set[str] = field(default_factory=set)
 
 
 class Intake:
-    """Takes arrivals into the ledger."""
+    """Takes arrivals into the ledger.
 
-    def __init__(self, ledger: Ledger, clock: Clock, observer: Observer | None = None) -> None:
+    Args:
+        follow: told ids of subjects of which instances lie elsewhere now.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        observer: Observer | None = None,
+        follow: Callable[[set[str]], None] = lambda subjects: None,
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._follow = follow
         self._observer = observer or Observer()
 
     def take(self, source: Source, *, verify: bool = False) -> IntakeReport:
@@ -77,26 +86,28 @@ class Intake:
                 report.subjects.update(before.subjects)
             elif item is not None:
                 received.append(_changed_unseen(item) if same else item)
+        if received:
+            self._follow_moves(received)
         outcomes = self._ledger.record_arrivals(received, self._clock.now()) if received else []
         for item, outcome in zip(received, outcomes, strict=True):
             report.counts[outcome.value] += 1
             report.subjects.update(_subjects(item))
-        self._follow_moves(received, outcomes, report)
 
-    def _follow_moves(self, received: list[Received], outcomes: list[Outcome], report: IntakeReport) -> None:
-        """Where the known copy of a duplicate is gone, the new address takes its place."""
-        doubles = {
-            item.instance.sop_instance_uid: item
-            for item, outcome in zip(received, outcomes, strict=True)
-            if outcome is Outcome.DUPLICATE and item.instance is not None
-        }
-        if not doubles:
-            return
-        for uid, uri in self._ledger.locations(list(doubles)).items():
-            arrival = doubles[uid].arrival
-            if uri != arrival.uri and not os.path.exists(local_path(uri)):
-                self._ledger.relocate(uid, doubles[uid].digest, arrival.uri, arrival.size, arrival.version)
-                report.moved.update(_subjects(doubles[uid]))
+    def _follow_moves(self, received: list[Received]) -> None:
+        """Where the known copy of an instance is gone, the new address takes its place.
+
+        This comes before the arrivals are recorded, and includes what is at its new address already: so the next
+        engine does again what a killed one may have left half done.
+        """
+        items = {item.instance.sop_instance_uid: item for item in received if item.instance is not None}
+        moved = set()
+        for uid, uri in self._ledger.locations(list(items)).items():
+            arrival = items[uid].arrival
+            if uri == arrival.uri or not os.path.exists(local_path(uri)):
+                self._ledger.relocate(uid, items[uid].digest, arrival.uri, arrival.size, arrival.version)
+                moved.update(_subjects(items[uid]))
+        if moved:
+            self._follow(moved)
 
 
 def _subjects(item: Received) -> set[str]:
@@ -141,11 +152,6 @@ def _changed_unseen(item: Received) -> Received:
     """Other bytes under the same version (found by verifying): the digest tells the two arrivals apart."""
     version = f"{item.arrival.version}+{item.digest[:12]}"
     return replace(item, arrival=replace(item.arrival, version=version))
-
-
-def local_path(uri: str) -> str:
-    """The path of a ``file://`` address."""
-    return unquote(urlsplit(uri).path)
 
 
 def batches(items: Iterable[Arrival], size: int) -> Iterator[list[Arrival]]:

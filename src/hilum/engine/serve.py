@@ -51,7 +51,6 @@ def _look(engine: Engine, sources: Sequence[Source], stop: Callable[[], bool]) -
                 return taken
             report = IntakeReport()
             engine.intake.take_batch(batch, report)
-            engine.adopt_moves(report)
             taken += sum(number for name, number in report.counts.items() if name != "unchanged")
             engine.advance(0.0)
     return taken

@@ -96,9 +96,12 @@ class Settler:
 
 
 def write_members(storage: Storage, revision: str, members: Iterable[Member]) -> None:
-    """Put a revision's members, a JSON line each, where attempts find them."""
-    lines = "".join(json.dumps(to_json(member)) + "\n" for member in members)
-    storage.create(revision_object(revision), lines.encode())
+    """Put a revision's members, a JSON line each, where attempts find them; in place of what says otherwise."""
+    name = revision_object(revision)
+    data = "".join(json.dumps(to_json(member)) + "\n" for member in members).encode()
+    if not storage.create(name, data) and storage.read(name) != data:
+        storage.delete(name)
+        storage.create(name, data)
 
 
 def follow_moves(ledger: Ledger, storage: Storage, subject_ids: Iterable[str]) -> None:
@@ -106,5 +109,4 @@ def follow_moves(ledger: Ledger, storage: Storage, subject_ids: Iterable[str]) -
     for subject in ledger.subjects(subject_ids):
         members = ledger.members(subject)
         if revision_digest([member.digest for member in members]) == subject.revision:
-            storage.delete(revision_object(subject.revision))
             write_members(storage, subject.revision, members)

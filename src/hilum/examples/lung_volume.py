@@ -99,9 +99,10 @@ def draw(volume: Volume, mask: NDArray[np.bool_]) -> Any:
     from PIL import Image
 
     depth = int(np.mean(np.nonzero(mask)[1]))
-    grey = np.clip((volume.array[:, depth].astype(np.float32) + 1350) / 1500 * 255, 0, 255)
+    grey = np.clip((volume.array[:, depth].astype(np.float32) + 1000) / 1500 * 255, 0, 255)
     shades = np.repeat(grey.T[::-1, :, None], 3, axis=2)
-    shades[mask[:, depth].T[::-1]] *= [0.45, 1.0, 0.75]
+    lungs = mask[:, depth].T[::-1]
+    shades[lungs] = shades[lungs] / 2 + np.array([40.0, 130.0, 110.0])
     picture = Image.fromarray(shades.astype(np.uint8))
     columns, rows = picture.size
     return picture.resize((columns * 2, round(rows * 2 * volume.spacing[2] / volume.spacing[0])))

@@ -236,11 +236,11 @@ def _claim(work: Path) -> tuple[Path, int]:
     guard = os.open(work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        for lock in work.glob("*/lock"):
-            handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        for folder in work.glob("*-*"):  # one without a lock was left while it was being made or removed
+            handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(lock.parent, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
             except BlockingIOError:
                 pass
             finally:

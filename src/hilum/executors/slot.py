@@ -9,6 +9,7 @@ everything below it.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import resource
@@ -34,6 +35,7 @@ from hilum.storage import Storage, open_storage
 
 WATCH_EVERY = 0.25
 TELL_EVERY = 0.1
+LONGEST_LOG = 1 << 20
 FINE = (TaskState.SUCCEEDED, TaskState.SKIPPED)
 
 clock = SystemClock()
@@ -89,10 +91,19 @@ def _not_run(spec: AttemptSpec, error: Exception, started: datetime) -> AttemptR
 
 
 def _keep_or_drop(log_file: Path, report: AttemptReport) -> None:
-    """What steps printed may hold patient data: kept, in the home alone, only where it can explain a failure."""
-    with suppress(FileNotFoundError):
-        if report.outcome is AttemptOutcome.SUCCEEDED or log_file.stat().st_size == 0:
+    """What steps printed may hold patient data: kept, in the home alone, only where it can explain a failure, and of
+    what is long the end."""
+    with suppress(OSError):
+        size = log_file.stat().st_size
+        if report.outcome is AttemptOutcome.SUCCEEDED or size == 0:
             log_file.unlink()
+        elif size > LONGEST_LOG:
+            with log_file.open("r+b") as stream:
+                stream.seek(-LONGEST_LOG, os.SEEK_END)
+                end = stream.read()
+                stream.seek(0)
+                stream.write(end)
+                stream.truncate()
 
 
 @dataclass
@@ -110,6 +121,7 @@ class _Supervision:
     peak: int = 0
     untold: list[Any] | None = None
     told: float = field(default_factory=time.monotonic)
+    step_ends: float = math.inf
 
     def run(self, log_file: Path) -> AttemptReport:
         """Raises EngineGone, with no process left."""
@@ -166,7 +178,7 @@ class _Supervision:
         enough = self.spec.memory + (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10)
         listened: list[Any] = [channel, process, self.engine]
         while not self.last:
-            until = min(deadline, look, self.told + TELL_EVERY if self.untold else deadline)
+            until = min(deadline, look, self.step_ends, self.told + TELL_EVERY if self.untold else deadline)
             ready = wait(listened, max(0.0, until - time.monotonic()))
             if self.engine in ready and self._cancelled():
                 return AttemptOutcome.CANCELLED, "cancelled", ""
@@ -175,8 +187,9 @@ class _Supervision:
             elif process in ready and channel not in ready:
                 return None
             now = time.monotonic()
-            if now >= deadline:
-                return AttemptOutcome.TIMEOUT, "timeout", f"took longer than {self.spec.timeout:g} s"
+            if now >= min(deadline, self.step_ends):
+                limit = self.spec.timeout if now >= deadline else self._limit(self.current)
+                return AttemptOutcome.TIMEOUT, "timeout", f"took longer than {limit:g} s"
             if now >= look:
                 look = now + WATCH_EVERY
                 self.peak = max(self.peak, held := tree_memory(os.getpid(), enough))
@@ -201,18 +214,23 @@ class _Supervision:
             return False
         if "begins" in message:
             self.current = message["begins"]
+            self.step_ends = time.monotonic() + self._limit(self.current)
             self.untold = [self.current, 0.0, ""]
         elif "progress" in message:
             self.untold = message["progress"]
         elif "ends" in message:
             self.results.append(from_json(TaskResult, message["ends"]))
-            self.current = ""
+            self.current, self.step_ends = "", math.inf
         elif "made" in message:
             if answer:
                 channel.send_bytes(self._commit(from_json(Made, message["made"])))
         else:
             self.last = message
         return True
+
+    def _limit(self, name: str) -> float:
+        """Seconds that this step may take: what it was given, however long its neighbours may."""
+        return next(step.timeout for step in self.spec.steps if step.name == name)
 
     def _commit(self, made: Made) -> bytes:
         """Commit for the worker; the answer is a manifest, or ``refused`` with why."""

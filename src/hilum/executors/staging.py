@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from urllib.parse import unquote
 
 from hilum.errors import TerminalError
+from hilum.kernel.address import is_local, local_path
 from hilum.kernel.digest import digest_file
 from hilum.model.keys import revision_object
 from hilum.model.subject import Member
 from hilum.model.work import Manifest
 from hilum.steps.context import InputInstance, Needed
 from hilum.storage import Storage
-
-FILE = "file://"
 
 
 def stage_instances(storage: Storage, revision: str) -> list[InputInstance]:
@@ -48,13 +46,13 @@ def measured(manifest: Manifest) -> dict[str, float | int | str | bool]:
 
 
 def _stage(member: Member) -> InputInstance:
-    if not member.uri.startswith(f"{FILE}/"):
+    if not is_local(member.uri):
         raise TerminalError(
             "an instance lies at an address that this executor cannot read",
             reason="unknown-address",
             hint="instances must lie in files of this machine",
         )
-    path = Path(unquote(member.uri[len(FILE) :]))
+    path = Path(local_path(member.uri))
     try:
         found = path.stat()
         version = f"{found.st_mtime_ns}-{found.st_ino}"

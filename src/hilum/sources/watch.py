@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from hilum.kernel.address import local_path
 from hilum.kernel.clock import Clock
 from hilum.model.arrival import Arrival
 from hilum.sources.folder import FolderSource
@@ -95,7 +96,7 @@ class WatchedFolder(Source):
 
     def _ripe(self, uri: str, now: float) -> Iterator[Arrival]:
         version, size, _since = self._waiting.pop(uri)
-        path = _path(uri)
+        path = local_path(uri)
         if not os.path.lexists(path):
             return
         arrival = self._folder.arrival(path)
@@ -119,9 +120,3 @@ class WatchedFolder(Source):
         for changes in watch(root, stop_event=self._closing, debounce=200, step=50, recursive=True):
             with self._lock:
                 self._heard.update(path for _kind, path in changes)
-
-
-def _path(uri: str) -> str:
-    from urllib.parse import unquote, urlsplit
-
-    return unquote(urlsplit(uri).path)

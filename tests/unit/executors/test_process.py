@@ -190,9 +190,9 @@ class TestLosses:
     ) -> None:
         monkeypatch.setattr(sys, "executable", "/bin/false")
         executor = ProcessExecutor(subject.folder / "work")
-        executor.submit(subject.spec(plan("noop")))
+        specs = [subject.spec(plan("noop")) for _ in range(20)]
         with pytest.raises(TerminalError) as caught:
-            collect(executor, 1)
+            run(executor, *specs)
         assert caught.value.reason == "executor-broken"
         executor.close()
 

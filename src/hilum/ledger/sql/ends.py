@@ -142,7 +142,7 @@ class _Board:
         task = run.tasks[change.step]
         task["state"], task["reason"] = change.state.value, change.reason
         task["task_key"] = change.task_key or task["task_key"]
-        pass
+        task["failures"] += change.failed
         task["memory"] = task["memory"] if change.memory is None else change.memory
         self.tasks.append(
             {

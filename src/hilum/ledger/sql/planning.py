@@ -53,7 +53,7 @@ class Planning:
         self, *, state: RunState | None = None, ids: Iterable[str] | None = None, limit: int | None = None
     ) -> list[RunInfo]:
         table = schema.runs.c
-        query = run_query().order_by(table.created_at.desc(), table.id).limit(limit)
+        query = run_query().order_by(table.created_at.desc(), table.id.desc()).limit(limit)
         if state is not None:
             query = query.where(table.state == state.value)
         parts: list[Select[Any]] = [query]
@@ -62,8 +62,7 @@ class Planning:
         with self.database.read() as connection:
             found = [to_run(row) for part in parts for row in connection.execute(part)]
         if len(parts) > 1:
-            found.sort(key=lambda run: run.id)
-            found.sort(key=lambda run: run.created_at, reverse=True)
+            found.sort(key=lambda run: (run.created_at, run.id), reverse=True)
         return found[:limit]
 
     def tasks(self, run_ids: Iterable[str]) -> list[TaskInfo]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, text, update
 
 from hilum.ledger import schema
 from hilum.ledger.schema import from_time, to_time
@@ -15,6 +15,28 @@ from hilum.ledger.sql.database import Database, chunks
 from hilum.ledger.sql.outbox import post
 from hilum.model.arrival import Instance, Received
 from hilum.model.subject import Member, Revision, Scope, Subject, subject_id
+
+_subjects, _instances = schema.subjects.c, schema.instances.c
+MEMBERS = {
+    scope: select(schema.instances)
+    .where(of == bindparam("of"))
+    .order_by(_instances.digest, _instances.sop_instance_uid)
+    for scope, of in ((Scope.SERIES, _instances.series_uid), (Scope.STUDY, _instances.study_uid))
+}
+SETTLE = (
+    update(schema.subjects)
+    .where(_subjects.id == bindparam("of_subject"), _subjects.changes == bindparam("seen"), _subjects.open)
+    .values(open=False, closing=False, revision=bindparam("digest"))
+)
+REVISION = select(schema.revisions.c.rule).where(
+    schema.revisions.c.subject_id == bindparam("of_subject"), schema.revisions.c.digest == bindparam("digest")
+)
+COUNTED = ("instances", "first_arrival", "last_arrival", "changes", "facts", "facts_digest")
+COUNT = (
+    update(schema.subjects)
+    .where(_subjects.id == bindparam("of_subject"))
+    .values({"open": True, "closing": False} | {name: bindparam(f"to_{name}") for name in COUNTED})
+)
 
 
 class Settling:
@@ -39,39 +61,27 @@ class Settling:
         self.database.write(work)
 
     def members(self, subject: Subject) -> list[Member]:
-        table = schema.instances.c
-        of = table.series_uid if subject.scope is Scope.SERIES else table.study_uid
-        query = (
-            select(schema.instances).where(of == subject.uid).order_by(table.digest, table.sop_instance_uid)
-        )
         with self.database.read() as connection:
             return [
                 Member(row.sop_instance_uid, row.digest, row.uri, row.size, row.version, row.series_uid)
-                for row in connection.execute(query)
+                for row in connection.execute(MEMBERS[subject.scope], {"of": subject.uid})
             ]
 
     def settle(self, subject: Subject, revision: Revision, members: Sequence[Member]) -> bool:
-        table, known = schema.subjects, schema.revisions
+        key = {"of_subject": subject.id, "digest": revision.digest}
+        values = {
+            "subject_id": subject.id,
+            "digest": revision.digest,
+            "instances": revision.instances,
+            "settled_at": to_time(revision.settled_at),
+            "rule": revision.rule,
+        }
 
         def work(connection: Connection) -> bool:
-            result = connection.execute(
-                update(table)
-                .where(table.c.id == subject.id, table.c.changes == subject.changes, table.c.open)
-                .values(open=False, closing=False, revision=revision.digest)
-            )
-            if result.rowcount == 0:
+            if connection.execute(SETTLE, {**key, "seen": subject.changes}).rowcount == 0:
                 return False
-            key = (known.c.subject_id == subject.id, known.c.digest == revision.digest)
-            if connection.execute(select(known.c.digest).where(*key)).first() is None:
-                connection.execute(
-                    insert(known).values(
-                        subject_id=subject.id,
-                        digest=revision.digest,
-                        instances=revision.instances,
-                        settled_at=to_time(revision.settled_at),
-                        rule=revision.rule,
-                    )
-                )
+            if connection.execute(REVISION, key).first() is None:
+                connection.execute(insert(schema.revisions), values)
                 post(connection, {"revisions": rows.revision(revision, members, revision.settled_at)})
             return True
 
@@ -79,9 +89,8 @@ class Settling:
 
     def subjects(self, ids: Iterable[str] | None = None, *, unplanned: bool = False) -> list[Subject]:
         table = schema.subjects.c
-        query = select(schema.subjects).where(table.revision != "").order_by(table.id)
-        if unplanned:
-            query = query.where(table.planned != table.revision)
+        wanted_ones = text(schema.UNPLANNED) if unplanned else table.revision != ""
+        query = select(schema.subjects).where(wanted_ones).order_by(table.id)
         if ids is None:
             return self._subjects(query)
         wanted = sorted(set(ids))
@@ -124,34 +133,31 @@ def add_to_subjects(
                 continue
             groups.setdefault(key, (scope, uid, study_uid, []))[3].append(item)
     existing = {row.id: row for row in lock_subjects(connection, sorted(groups))}
-    table = schema.subjects
+    new, changed = [], []
     for key, (scope, uid, study_uid, items) in sorted(groups.items()):
-        first = min(to_time(item.arrival.arrived_at) for item in items)
-        last = max(to_time(item.arrival.arrived_at) for item in items)
+        times = [to_time(item.arrival.arrived_at) for item in items]
         smallest = min(items, key=lambda item: item.digest)
+        values = {
+            "instances": len(items),
+            "first_arrival": min(times),
+            "last_arrival": max(times),
+            "changes": 1,
+        }
         row = existing.get(key)
         if row is None:
-            values = {
-                "id": key,
-                "scope": scope.value,
-                "uid": uid,
-                "study_uid": study_uid,
-                "instances": len(items),
-            }
-            values |= {"first_arrival": first, "last_arrival": last, "changes": 1, "open": True}
-            connection.execute(insert(table).values(values | _facts(smallest)))
+            of = {"id": key, "scope": scope.value, "uid": uid, "study_uid": study_uid, "open": True}
+            new.append(of | values | _facts(smallest))
             continue
-        values = {
-            "instances": row.instances + len(items),
-            "first_arrival": min(first, row.first_arrival),
-            "last_arrival": max(last, row.last_arrival),
-            "changes": row.changes + 1,
-            "open": True,
-            "closing": False,
-        }
-        if smallest.digest < row.facts_digest:
-            values |= _facts(smallest)
-        connection.execute(update(table).where(table.c.id == key).values(values))
+        nearer = smallest.digest < row.facts_digest
+        values |= _facts(smallest) if nearer else {"facts": row.facts, "facts_digest": row.facts_digest}
+        values |= {"instances": row.instances + len(items), "changes": row.changes + 1}
+        values["first_arrival"] = min(row.first_arrival, *times)
+        values["last_arrival"] = max(row.last_arrival, *times)
+        changed.append({"of_subject": key} | {f"to_{name}": value for name, value in values.items()})
+    if new:
+        connection.execute(insert(schema.subjects), new)
+    if changed:
+        connection.execute(COUNT, changed)
 
 
 def reopen(connection: Connection, before: Instance, item: Received) -> None:

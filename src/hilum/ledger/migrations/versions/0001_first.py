@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("decision", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
     )
+    op.create_index(op.f("ix_quarantine_uri"), "quarantine", ["uri"], unique=False)
     op.create_table(
         "revisions",
         sa.Column("subject_id", sa.String(length=32), nullable=False),
@@ -114,6 +115,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_state"), "runs", ["state"], unique=False)
+    op.create_index("ix_runs_created_at", "runs", ["created_at", "id"], unique=False)
     op.create_index("ix_runs_subject_id_pipeline", "runs", ["subject_id", "pipeline"], unique=False)
     op.create_table(
         "segments",
@@ -156,7 +158,10 @@ def upgrade() -> None:
         sa.Column("closing", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subjects")),
     )
-    op.create_index(op.f("ix_subjects_open"), "subjects", ["open"], unique=False)
+    op.create_index("ix_subjects_open", "subjects", ["open", "id"], unique=False)
+    op.create_index("ix_subjects_scope", "subjects", ["scope", "instances"], unique=False)
+    unplanned = "revision <> '' AND planned <> revision"
+    op.execute(f"CREATE INDEX ix_subjects_unplanned ON subjects (id) WHERE {unplanned}")
     op.create_table(
         "tasks",
         sa.Column("run_id", sa.String(length=32), nullable=False),
@@ -169,3 +174,4 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "step", name=op.f("pk_tasks")),
     )
+    op.create_index(op.f("ix_tasks_state"), "tasks", ["state"], unique=False)
