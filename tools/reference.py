@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable
+from dataclasses import fields
 from importlib import import_module
-from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = ROOT / "docs" / "reference"
+from markdown import as_markdown, table
+from reference_source import python, reasons
+
+if TYPE_CHECKING:
+    from hilum.steps.api import Measure, Step
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 WRITTEN_BY = "<!-- Written by `make docs`; change the code instead. -->\n"
 
 
@@ -39,91 +44,76 @@ Records and warnings of libraries keep their logger, their `place` (file and lin
 """
 
 
-def reasons() -> str:
-    """Which reason codes there are, read off the source."""
-    found = sorted(
-        {
-            reason
-            for path in sorted((ROOT / "src").rglob("*.py"))
-            for reason in _reasons(ast.parse(path.read_text()))
-        }
-    )
-    rows = []
-    for code, group in groupby(found, key=lambda reason: reason[0]):
-        members = list(group)
-        said = [text for _, text, _ in members if text]
-        hints = sorted({hint for _, _, hint in members if hint})
-        rows.append((f"`{code}`", "; ".join(said), "; ".join(hints)))
-    return f"""# Reason codes
+def _built_in() -> list[Step]:
+    from hilum.steps.registry import StepRegistry
 
-What quarantine entries, failed tasks and errors are grouped by. A code's meaning never changes; `...` stands for what
-varies.
-
-{table(("code", "what is wrong", "what to do"), rows)}"""
-
-
-def _reasons(tree: ast.AST) -> Iterator[tuple[str, str, str]]:
-    """(code, message, hint) of every error that names its reason, and of every class that has one."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            named = {keyword.arg: keyword.value for keyword in node.keywords}
-            code = _text(named.get("reason"))
-            if code and node.args and isinstance(node.func, ast.Name) and node.func.id[0].isupper():
-                yield code, _text(node.args[0]), _text(named.get("hint"))
-        elif isinstance(node, ast.ClassDef):
-            for line in node.body:
-                if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "reason":
-                    yield _text(line.value), _first_line(ast.get_docstring(node) or ""), ""
-
-
-def _text(node: ast.expr | None) -> str:
-    """A text in the source, with ``...`` for what is filled in; empty if it is none."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_text(part) if isinstance(part, ast.Constant) else "..." for part in node.values)
-    return ""
+    registry = StepRegistry()
+    found = [registry.get(name) for name in registry.names()]
+    return [step for step in found if step.package == "hilum"]
 
 
 def steps() -> str:
     """What the built-in steps take and give."""
-    from hilum.steps.registry import StepRegistry
-
-    registry = StepRegistry()
     parts = ["# Built-in steps\n\nWhat a pipeline's `uses` can name without installing anything else.\n"]
-    for name in registry.names():
-        step = registry.get(name)
-        parts.append(f"## {name}\n\n{inspect.getdoc(step.function) or ''}\n")
+    for step in _built_in():
+        parts.append(f"## {step.name}\n\n{as_markdown(inspect.getdoc(step.function) or '')}\n")
+        parts.append(f"Version {step.version}.\n")
         schema = step.parameters.model_json_schema()
         rows = [
-            (f"`{key}`", _type(entry), f"`{entry.get('default', 'required')}`", entry.get("description", ""))
+            (f"`{key}`", _type(entry), f"`{json.dumps(entry.get('default'))}`", entry.get("description", ""))
             for key, entry in schema.get("properties", {}).items()
         ]
         if rows:
             parts.append("Parameters:\n\n" + table(("name", "type", "default", "meaning"), rows))
-        outputs = [(f"`{each.name}`", f"`{each.path}`", each.media_type) for each in step.outputs]
-        if outputs:
-            parts.append("Outputs:\n\n" + table(("name", "file", "type"), outputs))
-        measures = [
-            (
-                f"`{each.name}`",
-                each.kind,
-                each.unit,
-                f"{each.concept.meaning} ({each.concept.value}, {each.concept.scheme})",
-            )
-            for each in step.measurements
+        outputs = [
+            (f"`{each.name}`", f"`{each.path}`", each.media_type, "yes" if each.required else "no")
+            for each in step.outputs
         ]
-        if measures:
-            parts.append("Measurements:\n\n" + table(("name", "kind", "unit", "concept"), measures))
+        if outputs:
+            parts.append("Outputs:\n\n" + table(("name", "file", "type", "always"), outputs))
+        if step.measurements:
+            measured = [_measure(each) for each in step.measurements]
+            parts.append("Measurements:\n\n" + table(("name", "kind", "unit", "code", "meaning"), measured))
     return "\n".join(parts)
 
 
+def measurements() -> str:
+    """Every measurement of the built-in steps with its code."""
+    rows = [
+        (f"`{step.name}.{each.name}`", *_measure(each)[1:])
+        for step in _built_in()
+        for each in step.measurements
+    ]
+    return f"""# Measurements
+
+What `if` can ask about and what stands in the table `measurements`. Codes are DICOM's (DCM) or SNOMED CT's (SCT)
+where they have one, else Hilum's own (99HILUM). Units are UCUM; where the unit depends on the images, as for
+intensities, the row in the table has the true one.
+
+{table(("name", "kind", "unit", "code", "meaning"), rows)}"""
+
+
+def _measure(each: Measure) -> tuple[str, str, str, str, str]:
+    code = f"{each.concept.value} ({each.concept.scheme})"
+    return f"`{each.name}`", each.kind, f"`{each.unit}`", code, each.concept.meaning
+
+
 def _type(entry: dict[str, Any]) -> str:
+    """A JSON Schema's type in words, with its bounds."""
+    if "$ref" in entry:
+        return f"`{entry['$ref'].rpartition('/')[2]}`"
     if "enum" in entry:
         return " or ".join(f"`{value}`" for value in entry["enum"])
-    return str(
-        entry.get("type") or " or ".join(str(_type(choice)) for choice in entry.get("anyOf", [])) or "object"
-    )
+    if "anyOf" in entry:
+        return " or ".join(dict.fromkeys(_type(choice) for choice in entry["anyOf"]))
+    if "examples" in entry:
+        return "such as " + ", ".join(f"`{example}`" for example in entry["examples"])
+    bounds = [
+        f"{sign} {entry[key]}"
+        for key, sign in (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="))
+        if key in entry
+    ]
+    return ", ".join([str(entry.get("type", "any")), *bounds])
 
 
 def commands() -> str:
@@ -147,19 +137,110 @@ def commands() -> str:
     return "\n".join(parts)
 
 
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+def settings() -> str:
+    """What can be set, and where."""
+    from hilum.settings import FILE, PREFIX, Settings
+
+    about = _attributes(inspect.getdoc(Settings) or "")
+    rows = [
+        (f"`{each.name}`", f"`{PREFIX}{each.name.upper()}`", f"`{_toml(each.default)}`", about[each.name])
+        for each in fields(Settings)
+    ]
+    return f"""# Settings
+
+Keys of `{FILE}` in the home. A variable of the environment overrides the file, and a flag of the command line
+overrides both. Lists in variables are parted by `:`. An unknown key is an error.
+
+{table(("key", "variable", "default", "meaning"), rows)}
+`HILUM_HOME` names the home where `--home` does not; without both it is `./.hilum`.
+"""
 
 
-def _first_line(text: str) -> str:
-    return _markdown(" ".join(text.split("\n\n")[0].split()).rstrip("."))
+def _toml(value: Any) -> str:
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 
-def _markdown(text: str) -> str:
-    """A docstring's literals and roles as Markdown has them."""
-    return re.sub(r":[a-z]+:`~?([^`]+)`", r"`\1`", text.replace("``", "`"))
+def _attributes(text: str) -> dict[str, str]:
+    """The section "Attributes:" of a docstring, by name."""
+    section = text.partition("Attributes:\n")[2]
+    found = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", section, re.MULTILINE)
+    return {name: as_markdown(" ".join(said.split())) for name, said in found}
+
+
+def warehouse() -> str:
+    """Every table and view with its columns."""
+    from hilum.warehouse.local import LocalWarehouse
+    from hilum.warehouse.tables import TABLES, VIEWS
+
+    parts = [
+        """# Tables and views
+
+What `hilum query` can ask. Types are BigQuery's. A table is append-only: `all_<table>` is its whole history, and
+the name itself shows the newest row of each key without what was retracted. `_row_id` and `_recorded_at` say which
+row it is and when it was written.
+
+`dicom_metadata` has a column for every keyword that a header had so far, named and typed as in the Google Healthcare
+API's export and in Imaging Data Commons; those below are always there.
+"""
+    ]
+    for each in TABLES.values():
+        rows = [
+            (f"`{column.name}`", f"list of {column.type}" if column.repeated else column.type)
+            for column in each.columns
+            if not column.name.startswith("_")
+        ]
+        parts.append(f"## {each.name}\n\n{each.description}\n\n" + table(("column", "type"), rows))
+    with tempfile.TemporaryDirectory() as folder:
+        empty = LocalWarehouse(Path(folder))
+        for view in VIEWS.values():
+            columns = ", ".join(
+                f"`{name}`" for name in empty.query(f"SELECT * FROM {view.name}").column_names
+            )
+            parts.append(f"## {view.name}\n\n{view.description}\n\nA view. Columns: {columns}.\n")
+    return "\n".join(parts)
+
+
+def pipeline() -> str:
+    """Every field of a pipeline file."""
+    from hilum.pipeline.document import Pipeline
+
+    schema = Pipeline.model_json_schema(by_alias=True)
+    parts = [
+        "# Pipeline files\n\nWhat a pipeline file can say. Editors check it against the "
+        "[JSON Schema](pipeline.schema.json). How to use it: [Write pipelines](../how-to/pipelines.md).\n"
+    ]
+    for name, model in {"Pipeline": schema, **schema["$defs"]}.items():
+        if "properties" not in model:
+            continue
+        required = model.get("required", [])
+        rows = [
+            (
+                f"`{key}`",
+                _type(_resolved(entry, schema)),
+                "required" if key in required else _default(entry),
+                entry.get("description", ""),
+            )
+            for key, entry in model["properties"].items()
+        ]
+        about = model.get("description", "").split("\n\n")[0]
+        parts.append(
+            f"## {name}\n\n{as_markdown(about)}\n\n" + table(("field", "type", "default", "meaning"), rows)
+        )
+    return "\n".join(parts)
+
+
+def _resolved(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The entry, or what it refers to where that is only a choice of words."""
+    target: dict[str, Any] = schema["$defs"].get(entry.get("$ref", "").rpartition("/")[2], {})
+    return target if "enum" in target else entry
+
+
+def _default(entry: dict[str, Any]) -> str:
+    value = entry.get("default")
+    examples = entry.get("examples", [])
+    if isinstance(value, (int, float)) and examples:
+        return f"`{value:g}s`" if "60s" in examples else f"`{int(value) >> 20}Mi`"
+    return "" if value in (None, "", []) or isinstance(value, dict) else f"`{json.dumps(value)}`"
 
 
 def pipeline_schema() -> str:
@@ -172,9 +253,14 @@ def pipeline_schema() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "logs.md": logs,
+    "measurements.md": measurements,
+    "pipeline.md": pipeline,
     "pipeline.schema.json": pipeline_schema,
+    "python.md": python,
     "reasons.md": reasons,
+    "settings.md": settings,
     "steps.md": steps,
+    "warehouse.md": warehouse,
 }
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from hilum.engine.lineage import Lineage
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
+    from hilum.engine.recorder import Recorder
     from hilum.ledger.interface import Ledger, RunInfo, Summary
     from hilum.model.arrival import Quarantined
+    from hilum.model.subject import Subject
     from hilum.pipeline.compiled import CompiledPipeline
     from hilum.pipeline.document import Pipeline
     from hilum.steps.registry import StepRegistry
@@ -240,11 +243,17 @@ class Home:
         return compiled or [compile_pipeline(default_pipeline(self.registry), self.registry)]
 
     def plan(self, pipelines: Iterable[str | Path | Pipeline] = ()) -> list[Due]:
-        """What would run and why; changes nothing."""
+        """What would run and why, if all that has arrived were complete now; changes nothing."""
         from hilum.engine.planner import Planner
+        from hilum.model.subject import revision_digest
 
+        opened = {}
+        for subject in self._open_subjects():
+            members = self.ledger.members(subject)
+            opened[subject.id] = replace(subject, revision=revision_digest([each.digest for each in members]))
+        settled = [subject for subject in self.ledger.subjects() if subject.id not in opened]
         planner = Planner(self.ledger, self.clock, self.pipelines(pipelines))
-        return planner.due(self.ledger.subjects())
+        return planner.due([*settled, *opened.values()])
 
     def close_subjects(self, wanted: Iterable[str] = ()) -> list[str]:
         """Say that series or studies are complete now, whatever their headers or the clock say.
@@ -259,11 +268,7 @@ class Home:
             UsageError: ``unknown-subject``, where one of them is not open.
         """
         names = list(wanted)
-        found: dict[str, str] = {}
-        after = ""
-        while page := self.ledger.open_subjects(after):
-            after = page[-1].id
-            found |= {each.id: each.uid for each in page}
+        found = {each.id: each.uid for each in self._open_subjects()}
         chosen = {key for key, uid in found.items() if not names or key in names or uid in names}
         missing = [
             name for name in names if name not in chosen and name not in {found[key] for key in chosen}
@@ -276,6 +281,12 @@ class Home:
             )
         self.ledger.close_subjects(chosen)
         return sorted(chosen)
+
+    def _open_subjects(self) -> Iterator[Subject]:
+        after = ""
+        while page := self.ledger.open_subjects(after):
+            after = page[-1].id
+            yield from page
 
     def retry(self, runs: Iterable[str] | None = None) -> list[str]:
         """Bring dead tasks back (of these runs, or of all that failed); the next engine tries them again."""
@@ -291,13 +302,16 @@ class Home:
 
     def record(self) -> int:
         """Write what waits for the warehouse; how many rows."""
-        from hilum.engine.recorder import Recorder
-
-        owner = f"{socket.gethostname()}/{os.getpid()}/record"
-        recorder = Recorder(self.ledger, self.warehouse, self.storage, self.clock, owner, self.results)
+        recorder = self._recorder()
         written = recorder.record()
         recorder.finish()
         return written
+
+    def _recorder(self) -> Recorder:
+        from hilum.engine.recorder import Recorder
+
+        owner = f"{socket.gethostname()}/{os.getpid()}/record"
+        return Recorder(self.ledger, self.warehouse, self.storage, self.clock, owner, self.results)
 
     # --- looking
 
@@ -372,7 +386,7 @@ class Home:
         """Mend what can be mended safely; a line for each thing done."""
         from hilum.engine.mend import mend
 
-        return mend(self.ledger, self.storage, self.clock, self.record)
+        return mend(self.ledger, self.storage, self.clock, self._recorder())
 
     def quarantine(self, *, released: bool = False) -> list[Quarantined]:
         """What was refused and waits for somebody."""

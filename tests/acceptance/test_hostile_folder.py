@@ -24,10 +24,10 @@ BOUND_BY_PERMISSIONS = (
 EXPECTED = Counter(
     {
         ("accepted", None): 13,
-        ("duplicate", None): 2,
+        ("duplicate", None): 1,
         ("ignored", "dicomdir"): 2,
         ("ignored", "not-dicom"): 3,
-        ("quarantined", "conflicting-content"): 1,
+        ("quarantined", "conflicting-content"): 2,
         ("quarantined", "corrupt-header"): 1,
         ("quarantined", "empty"): 1,
         ("quarantined", "invalid-uid"): 1,
@@ -157,3 +157,7 @@ def test_what_may_not_be_read_is_told_and_is_read_once_it_may(tmp_path: Path) ->
     locked.chmod(0o755)
     said = hilum("run", scans, "--json", home=home, code=None, before=BOUND_BY_PERMISSIONS)
     assert said.json["arrivals"] == {"unchanged": 2, "accepted": 3}
+    waiting = hilum("quarantine", "list", "--json", home=home).json
+    assert [entry["uri"] for entry in waiting] == [
+        locked.as_uri()
+    ]  # nothing arrives from a folder that can be listed

@@ -1,5 +1,5 @@
-"""Steps that misbehave within a run of others: each ends with its reason, the others with their results, and nothing of
-it stays behind.
+"""Steps that misbehave within a run of others: each ends with its reason, the others with their results, and nothing
+of it stays behind.
 """
 
 from __future__ import annotations

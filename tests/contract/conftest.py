@@ -6,21 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
-from beds.postgresql import Cluster
 from hilum.ledger import open_ledger
 from hilum.ledger.interface import Ledger
-from hilum.ledger.schema import metadata
-
-EMPTY = "; ".join(f"DELETE FROM {name}" for name in metadata.tables if name != "alembic_version")
-
-
-@pytest.fixture(scope="session")
-def postgresql_ledger(postgresql: Cluster) -> str:
-    """A database with a ledger that tests share, one after the other: much faster than a new one for each."""
-    name = postgresql.create()
-    open_ledger(postgresql.url(name)).close()
-    return name
+from hilum.ledger.schema import metadata, schema_version
+from hilum.ledger.sql.database import Database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -32,21 +23,38 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty ledger."""
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def shared_ledger(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Ledger]]:
+    """A ledger, with its URL, that tests use one after the other: much faster than a new one for each."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ledger.sqlite"
-        return
-    name = request.getfixturevalue("postgresql_ledger")
-    cluster: Cluster = request.getfixturevalue("postgresql")
-    yield cluster.url(name)
-    cluster.execute(EMPTY, name)
+        url = f"sqlite:///{tmp_path_factory.mktemp('shared')}/ledger.sqlite"
+    else:
+        cluster = request.getfixturevalue("postgresql")
+        url = cluster.url(cluster.create())
+    ledger = open_ledger(url)
+    yield url, ledger
+    ledger.close()
 
 
 @pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
+def ledger_url(shared_ledger: tuple[str, Ledger]) -> str:
+    """The URL of ``ledger``."""
+    return shared_ledger[0]
+
+
+@pytest.fixture
+def ledger(shared_ledger: tuple[str, Ledger]) -> Iterator[Ledger]:
     """An empty ledger."""
-    ledger = open_ledger(ledger_url)
+    url, ledger = shared_ledger
     yield ledger
-    ledger.close()
+    database = Database(url)
+    database.write(_empty)
+    database.close()
+
+
+def _empty(connection: Connection) -> None:
+    for table in metadata.tables.values():
+        if table is not schema_version:
+            connection.execute(table.delete())

@@ -219,6 +219,37 @@ class TestRelease:
         assert ledger.summary().arrivals == {"quarantined": 1}
 
 
+class TestHalfWritten:
+    """An object is seen before all of it is there, and again when it is."""
+
+    whole = received(1, uri="file:///inbox/bad-1", version="2")
+
+    def test_it_leaves_the_quarantine_by_itself_when_it_can_be_read(self, ledger):
+        ledger.record_arrivals([unreadable(1)], NOW)
+        posted(ledger)
+        assert ledger.record_arrivals([self.whole], later(5)) == [ACCEPTED]
+        assert ledger.quarantine() == []
+        (entry,) = ledger.quarantine(released=True)
+        assert (entry.decision, entry.released_at) == ("replaced", later(5))
+        assert [row["decision"] for row in posted(ledger)["quarantine"]] == ["replaced"]
+
+    def test_only_its_newest_version_waits_for_somebody(self, ledger):
+        ledger.record_arrivals([unreadable(1), unreadable(1, version="2")], NOW)
+        assert [entry.version for entry in ledger.quarantine()] == ["2"]
+        ledger.record_arrivals([unreadable(1, version="3"), unreadable(2)], NOW)
+        assert sorted(entry.version for entry in ledger.quarantine()) == ["1", "3"]
+
+    def test_a_good_version_that_is_told_of_again_does_not_excuse_a_newer_bad_one(self, ledger):
+        ledger.record_arrivals([self.whole], NOW)
+        ledger.record_arrivals([unreadable(1, version="3"), self.whole], NOW)
+        assert [entry.version for entry in ledger.quarantine()] == ["3"]
+
+    def test_a_conflict_still_needs_somebody(self, ledger):
+        ledger.record_arrivals([received(1), received(1, content="other", uri="file:///o")], NOW)
+        ledger.record_arrivals([received(2, uri="file:///o", version="2")], NOW)
+        assert [entry.reason for entry in ledger.quarantine()] == ["conflicting-content"]
+
+
 def test_an_instance_that_was_moved_is_found_at_its_new_address(ledger):
     item = received(1)
     ledger.record_arrivals([item], NOW)

@@ -149,6 +149,7 @@ def test_an_older_ledger_keeps_every_row_and_goes_on(old_url):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_two_who_open_an_older_ledger_at_once_both_go_on(old_url):
     before, at = contents(old_url), time.time() + 1.5
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -208,6 +209,7 @@ def killed(url: str, statement: str, times: int) -> None:
     assert victim.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", ["alter table", "update alembic_version"])
 def test_a_migration_that_was_killed_has_changed_nothing(old_url, statement):
     before = contents(old_url), shape(old_url)
@@ -218,6 +220,7 @@ def test_a_migration_that_was_killed_has_changed_nothing(old_url, statement):
     assert contents(old_url) == before[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("statement", "times"), [("create table", 5), ("insert into alembic_version", 1)])
 def test_a_ledger_whose_making_was_killed_is_made_again(empty_url, statement, times):
     killed(empty_url, statement, times)

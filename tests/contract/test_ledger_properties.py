@@ -88,7 +88,7 @@ arrivals = st.lists(st.builds(arrival_of, st.integers(0, 9), st.sampled_from("xy
 
 
 @given(arrivals, st.randoms(use_true_random=False), st.integers(1, 9))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_arrivals_shuffled_doubled_and_interleaved_give_the_same_subjects_and_revisions(items, rng, size):
     with copied() as straight:
         straight.record_arrivals(items, later(0))
@@ -105,7 +105,7 @@ def test_arrivals_shuffled_doubled_and_interleaved_give_the_same_subjects_and_re
 
 
 @given(arrivals, st.data())
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_a_subject_is_settled_exactly_on_what_it_holds(items, data):
     with copied() as ledger:
         for item in items:
@@ -227,7 +227,7 @@ class Engines(RuleBasedStateMachine):
         assert self.ledger.unfinished() == len(running)
 
 
-Engines.TestCase.settings = settings(max_examples=20, stateful_step_count=30)
+Engines.TestCase.settings = settings(max_examples=15, stateful_step_count=25)
 TestEngines = Engines.TestCase
 
 

@@ -17,6 +17,7 @@ from beds.ledgers import LEASE, NOW, later, plan_of, posted, settled, start_many
 from hilum.ledger import open_ledger
 from hilum.ledger.interface import NewRun
 
+pytestmark = pytest.mark.slow
 TESTS = Path(workers.__file__).parent.parent
 
 
@@ -106,7 +107,6 @@ def test_a_process_killed_while_it_ends_attempts_leaves_nothing_half_done(ledger
     assert ledger.check() == []
 
 
-@pytest.mark.slow
 def test_an_engine_killed_at_any_moment_leaves_a_sound_ledger(ledger, ledger_url):
     for number in range(100, 106):
         settled(ledger, number)

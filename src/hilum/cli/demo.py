@@ -71,7 +71,7 @@ def demo(options: Options, folder: Path) -> None:
         with ProgressBars() as bars:
             report = home.run(folder / "scans", observer=bars, stop=stop_on_signals())
         _head(1, f"hilum run {folder}/scans, with two pipelines")
-        show(home, report, as_json=False)
+        show(home, report, bars.attempts, as_json=False)
         if report.interrupted:
             raise click.exceptions.Exit(130)
         _show_series(home, folder)

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 class ProgressBars(Observer):
-    """Two bars: objects taken in, and tasks done. Use it as a context manager; they are gone when it ends."""
+    """Two bars: objects taken in, and tasks done. Use it as a context manager; they are gone when it ends.
+
+    Attributes:
+        attempts: how many were begun, whether or not somebody looks.
+    """
 
     def __init__(self, *, show: bool | None = None) -> None:
         self._show = sys.stderr.isatty() if show is None else show
+        self.attempts = 0
         self._bars: Bars | None = None
         self._intake: TaskID | None = None
         self._tasks: TaskID | None = None
@@ -69,6 +74,7 @@ class ProgressBars(Observer):
             self._tasks = self._bars.add_task("processing", total=tasks, now="")
 
     def started(self, claim: Claim) -> None:
+        self.attempts += 1
         self._say(" ".join(claim.steps))
 
     def progress(self, progress: Progress) -> None:

@@ -68,7 +68,7 @@ def run(
             report = home.run(
                 *paths, pipelines=pipelines, verify=verify, observer=bars, stop=stop_on_signals()
             )
-        show(home, report, as_json)
+        show(home, report, bars.attempts, as_json=as_json)
     failed = any(each.state.value == "failed" for each in report.runs)
     refused = bool(report.intake.get("quarantined"))
     raise click.exceptions.Exit(130 if report.interrupted else int(failed or refused))
@@ -94,8 +94,8 @@ def stop_on_signals() -> Callable[[], bool]:
     return lambda: bool(asked)
 
 
-def show(home: Home, report: RunReport, as_json: bool) -> None:
-    """What a run did: counts, and the failures with what to do about them."""
+def show(home: Home, report: RunReport, attempts: int, *, as_json: bool) -> None:
+    """What a run did: counts, and the failures with what to do about them. ``attempts``: how many it took."""
     tasks = home.ledger.tasks(each.id for each in report.runs)
     steps = by_step(report, tasks)
     dead = [task for task in tasks if task.state.value == "dead"]
@@ -107,6 +107,7 @@ def show(home: Home, report: RunReport, as_json: bool) -> None:
                 "arrivals": dict(report.intake),
                 "runs": len(report.runs),
                 "started": len(report.started),
+                "attempts": attempts,
                 "steps": steps,
                 "failures": failures,
                 "interrupted": report.interrupted,
@@ -121,7 +122,7 @@ def show(home: Home, report: RunReport, as_json: bool) -> None:
     show_failures(dead)
     if waiting := report.intake.get("quarantined"):
         click.echo(f"{counted(waiting, 'object')} in quarantine: see `hilum quarantine list`")
-    click.echo(f"{_done(report)}; results in {shown_path(home.results)}")
+    click.echo(f"{_done(report, attempts)}; results in {shown_path(home.results)}")
 
 
 def by_step(report: RunReport, tasks: Sequence[TaskInfo]) -> list[dict[str, Any]]:
@@ -151,14 +152,14 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def _done(report: RunReport) -> str:
+def _done(report: RunReport, attempts: int) -> str:
     failed = sum(each.state.value == "failed" for each in report.runs)
     runs = counted(len(report.runs), "run") + (f", {failed:,} failed" if failed else "")
     if report.interrupted:
         return f"stopped early, {runs} so far; the next run goes on from here"
     if not report.runs:
         return "nothing that a pipeline takes"
-    if not report.started:
-        return f"{runs}; up to date, nothing had to be computed"
+    if not attempts:
+        return f"{runs}; {'' if failed else 'up to date, '}nothing had to be computed"
     new = len(report.started)
-    return f"{runs}" + (f"; {new:,} of them new" if new < len(report.runs) else "")
+    return f"{runs}" + (f"; {new:,} of them new" if 0 < new < len(report.runs) else "")

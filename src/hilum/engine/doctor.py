@@ -12,16 +12,21 @@ from pathlib import Path
 
 from hilum.engine.neighbours import dead_neighbours
 from hilum.errors import HilumError
-from hilum.executors.outputs import find_manifest
+from hilum.executors.outputs import ManifestDamaged, find_manifest
 from hilum.kernel.address import local_path
 from hilum.kernel.clock import Clock
 from hilum.kernel.digest import digest_file
-from hilum.ledger.interface import Ledger
+from hilum.ledger.interface import Ledger, LedgerDamaged
 from hilum.model.work import Artifact, TaskState
 from hilum.storage import Storage
 from hilum.warehouse.interface import Warehouse
 
 LOW_DISK = 2 << 30
+RESTORE = (
+    "stop all engines and put ledger.sqlite, ledger.sqlite-wal, ledger.sqlite-shm and warehouse/ of one backup back; "
+    "without a backup move all four away and `hilum run` over the same folders, which computes nothing again that is "
+    "in store/"
+)
 
 
 class Health(StrEnum):
@@ -75,6 +80,8 @@ class Doctor:
         for name, check in checks.items():
             try:
                 found = list(check())
+            except LedgerDamaged as error:
+                found = [_without_ledger(name, error)]
             except HilumError as error:
                 found = [Finding(name, Health.ERROR, error.message, error.hint)]
             except OSError as error:
@@ -92,13 +99,7 @@ class Doctor:
 
     def _ledger_sound(self) -> Iterator[Finding]:
         for line in self.ledger().check():
-            yield Finding(
-                "ledger",
-                Health.ERROR,
-                line,
-                "stop all engines, copy the home, then restore ledger.sqlite from a backup; without one move it away "
-                "and `hilum run` over the same folders: results that are committed in store/ are not computed again",
-            )
+            yield Finding("ledger", Health.ERROR, line, RESTORE)
 
     def _leases(self) -> Iterator[Finding]:
         for owner in dead_neighbours(self.ledger().owners(), platform.node()):
@@ -120,16 +121,20 @@ class Doctor:
         for task in self.ledger().tasks(runs):
             if task.state is not TaskState.SUCCEEDED:
                 continue
-            manifest = find_manifest(self.storage(), task.task_key)
+            try:
+                manifest = find_manifest(self.storage(), task.task_key)
+            except ManifestDamaged:
+                damaged += 1
+                continue
             if manifest is None:
                 missing += 1
                 continue
-            damaged += sum(is_damaged(self.storage(), each, deep=self.deep) for each in manifest.artifacts)
+            damaged += any(is_damaged(self.storage(), each, deep=self.deep) for each in manifest.artifacts)
         mend = "`hilum doctor --mend` forgets them, so that the next run computes them again"
         if missing:
             yield Finding("results", Health.ERROR, f"{missing} results are gone from the store", mend)
         if damaged:
-            yield Finding("results", Health.ERROR, f"{damaged} artifacts are gone or changed", mend)
+            yield Finding("results", Health.ERROR, f"{damaged} results are damaged or lack a file", mend)
 
     def _instances(self) -> Iterator[Finding]:
         gone = changed = 0
@@ -158,6 +163,14 @@ class Doctor:
             )
 
     def _warehouse(self) -> Iterator[Finding]:
+        if damaged := self.warehouse().check(deep=self.deep):
+            yield Finding(
+                "warehouse",
+                Health.ERROR,
+                f"damaged: {', '.join(damaged[:10])}",
+                "put it back from a backup, or move it out of the home to go on without its rows",
+            )
+            return
         rows = self.warehouse().query("SELECT count(*) AS n FROM dicom_metadata").column("n")[0].as_py()
         known = sum(s.instances for s in self.ledger().subjects() if s.scope.value == "series")
         if (
@@ -193,6 +206,13 @@ class Doctor:
             yield Finding(
                 "converter", Health.ERROR, "dcm2niix does not start", "install the package dcm2niix again"
             )
+
+
+def _without_ledger(name: str, error: HilumError) -> Finding:
+    """What a check says that found the ledger damaged: the ledger's own says it in full."""
+    if name == "ledger":
+        return Finding(name, Health.ERROR, error.message, RESTORE)
+    return Finding(name, Health.WARNING, "cannot be examined without the ledger")
 
 
 def is_damaged(storage: Storage, artifact: Artifact, *, deep: bool) -> bool:

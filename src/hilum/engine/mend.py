@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import timedelta
 
 from hilum.engine.doctor import is_damaged
-from hilum.executors.outputs import find_manifest
+from hilum.engine.recorder import Recorder
+from hilum.executors.outputs import ManifestDamaged, find_manifest
 from hilum.kernel.clock import Clock
 from hilum.ledger.interface import Ledger
 from hilum.model.keys import manifest_object
 from hilum.model.work import TaskState
 from hilum.storage import Storage
 
+ABANDONED = timedelta(hours=1)
+"""After this long nobody is still writing one small object."""
 
-def mend(ledger: Ledger, storage: Storage, clock: Clock, record: Callable[[], int]) -> list[str]:
-    """Feed the warehouse what waits for it, and forget results that the store has lost.
+
+def mend(ledger: Ledger, storage: Storage, clock: Clock, recorder: Recorder) -> list[str]:
+    """Feed the warehouse what waits for it, forget results that the store has lost, make missing links to results, and
+    clear away what killed attempts left in the store.
 
     Returns:
         A line for each thing that was done.
@@ -26,9 +31,40 @@ def mend(ledger: Ledger, storage: Storage, clock: Clock, record: Callable[[], in
     runs = ledger.redo(lost, clock.now()) if lost else []
     if lost:
         done.append(f"{len(lost)} lost results forgotten; {len(runs)} runs will compute them again")
-    if rows := record():
+    if rows := recorder.record():
         done.append(f"{rows} rows brought to the warehouse")
+    if links := recorder.link_all():
+        done.append(f"{links} links to results made")
+    recorder.finish()
+    if gone := storage.sweep(clock.now() - ABANDONED) + _clear_orphans(ledger, storage):
+        done.append(f"{gone} files removed that killed attempts had left")
     return done
+
+
+def _clear_orphans(ledger: Ledger, storage: Storage) -> int:
+    """Remove outputs that no result names; how many. While engines hold attempts nothing is: it may be theirs."""
+    outputs = [stat.name for stat in storage.list("tasks/")]
+    if ledger.owners():
+        return 0
+    found: dict[str, list[str]] = {}
+    for name in outputs:
+        key = name.split("/")[2]
+        found.setdefault(key, []).append(name)
+    gone = 0
+    for key, names in found.items():
+        try:
+            manifest = find_manifest(storage, key)
+        except ManifestDamaged:
+            continue
+        kept = (
+            {manifest_object(key), *(artifact.object for artifact in manifest.artifacts)}
+            if manifest
+            else set()
+        )
+        for name in set(names) - kept:
+            storage.delete(name)
+            gone += 1
+    return gone
 
 
 def _lost(ledger: Ledger, storage: Storage) -> list[str]:
@@ -37,7 +73,10 @@ def _lost(ledger: Ledger, storage: Storage) -> list[str]:
     current = [run.id for run in ledger.runs() if run.current]
     for task in ledger.tasks(current):
         if task.state is TaskState.SUCCEEDED:
-            manifest = find_manifest(storage, task.task_key)
+            try:
+                manifest = find_manifest(storage, task.task_key)
+            except ManifestDamaged:
+                manifest = None
             if manifest is None or any(is_damaged(storage, each, deep=True) for each in manifest.artifacts):
                 lost.add(task.task_key)
     return sorted(lost)

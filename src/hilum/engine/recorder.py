@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hilum.engine.neighbours import dead_neighbours
 from hilum.engine.observe import Observer
-from hilum.engine.results import link_results, series_folder
-from hilum.executors.outputs import find_manifest
+from hilum.engine.results import link_results, series_folder, unlink_others
+from hilum.executors.outputs import ManifestDamaged, find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
-from hilum.ledger.interface import Ledger, RunInfo
+from hilum.ledger.interface import Ledger, Rows
+from hilum.model.work import TaskState
 from hilum.storage import Storage
-from hilum.warehouse.interface import Warehouse, WarehouseUnavailable
+from hilum.warehouse.interface import Warehouse, WarehouseDamaged, WarehouseUnavailable
 
 ROLE = "recorder"
 LEASE = 120.0
@@ -61,18 +63,27 @@ class Recorder:
             except WarehouseUnavailable as error:
                 log.warning("warehouse did not take the rows", error=error)
                 break
-            self._link(batch.rows.get("tasks", []))
+            self._link(_succeeded(batch.rows.get("tasks", [])))
+            self._tidy(batch.rows)
             self._ledger.outbox_done(batch.number)
             written += sum(len(items) for items in batch.rows.values())
             self._batches += 1
             self._observer.recorded(written)
             if self._batches % COMPACT_AFTER == 0:
-                self._warehouse.compact()
+                self._compact()
         return written
 
     def finish(self) -> None:
-        """Give the role back."""
+        """Leave few files behind, also after many short lives, and give the role back."""
+        if self._batches:
+            self._compact()
         self._ledger.release_role(ROLE, self._owner)
+
+    def _compact(self) -> None:
+        try:
+            self._warehouse.compact()
+        except (WarehouseDamaged, WarehouseUnavailable) as error:  # recording goes on without
+            log.warning("warehouse was not compacted", error=error)
 
     def _is_ours(self) -> bool:
         """Whether we are the one who records, be it because whoever did is dead."""
@@ -84,19 +95,47 @@ class Recorder:
             self._ledger.reclaim(now, gone)
         return bool(gone) and self._ledger.acquire_role(ROLE, self._owner, now, LEASE)
 
-    def _link(self, tasks: list[dict[str, Any]]) -> None:
-        """Link the artifacts of tasks that succeeded, for runs that are current."""
-        done = [task for task in tasks if task["state"] == "succeeded"]
-        if self._results is None or not done:
+    def link_all(self) -> int:
+        """Link everything that current runs gave; how many links were not there."""
+        current = [run.id for run in self._ledger.runs() if run.current]
+        tasks = self._ledger.tasks(current)
+        return self._link([(t.run_id, t.step, t.task_key) for t in tasks if t.state is TaskState.SUCCEEDED])
+
+    def _link(self, tasks: Sequence[tuple[str, str, str]]) -> int:
+        """Link the artifacts of tasks (run, step, key) that succeeded, for runs that are current."""
+        if self._results is None or not tasks:
+            return 0
+        folders = self._folders({run_id for run_id, _, _ in tasks})
+        made = 0
+        for run_id, step, key in tasks:
+            try:
+                manifest = find_manifest(self._storage, key)
+            except ManifestDamaged as error:
+                log.warning("a result is not linked", run=run_id, step=step, error=error)
+                continue
+            if manifest is not None and run_id in folders:
+                made += link_results(self._results, self._storage, folders[run_id], step, manifest)
+        return made
+
+    def _tidy(self, rows: Rows) -> None:
+        """As a run ends, or counts again, let the tree show what it gave, and nothing that an older one gave."""
+        ended = {row["run_id"] for row in rows.get("runs", ()) if row["current"] and row["finished_at"]}
+        if self._results is None or not ended:
             return
-        runs = {run.id: run for run in self._ledger.runs(ids={task["run_id"] for task in done})}
-        subjects = {
-            subject.id: subject.facts
-            for subject in self._ledger.subjects({run.subject_id for run in runs.values()})
-        }
-        for task in done:
-            run: RunInfo = runs[task["run_id"]]
-            manifest = find_manifest(self._storage, task["task_key"])
-            if manifest is not None and run.current:
-                folder = series_folder(run, subjects.get(run.subject_id, {}))
-                link_results(self._results, self._storage, folder, task["step"], manifest)
+        told = {row["run_id"] for row in rows.get("tasks", ())}
+        done = [task for task in self._ledger.tasks(ended) if task.state is TaskState.SUCCEEDED]
+        self._link([(task.run_id, task.step, task.task_key) for task in done if task.run_id not in told])
+        for run_id, folder in self._folders(ended).items():
+            unlink_others(self._results / folder, {task.step for task in done if task.run_id == run_id})
+
+    def _folders(self, run_ids: Iterable[str]) -> dict[str, Path]:
+        """Where in the tree the current ones of these runs have their place."""
+        runs = [run for run in self._ledger.runs(ids=run_ids) if run.current]
+        subjects = self._ledger.subjects({run.subject_id for run in runs})
+        facts = {subject.id: subject.facts for subject in subjects}
+        return {run.id: series_folder(run, facts.get(run.subject_id, {})) for run in runs}
+
+
+def _succeeded(tasks: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Run, step and key of the rows of tasks that succeeded."""
+    return [(row["run_id"], row["step"], row["task_key"]) for row in tasks if row["state"] == "succeeded"]

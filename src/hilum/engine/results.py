@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -134,26 +135,33 @@ def series_folder(run: RunInfo, facts: Mapping[str, Any]) -> Path:
     return Path(study) / "-".join([*words, short_id("s", run.subject_uid)[2:10]]) / run.pipeline
 
 
-def link_results(root: Path, storage: Storage, folder: Path, step: str, manifest: Manifest) -> None:
-    """Link a step's artifacts where people look; replaces what an older run had linked there."""
+def link_results(root: Path, storage: Storage, folder: Path, step: str, manifest: Manifest) -> int:
+    """Link a step's artifacts where people look, in place of what an older run had linked there; how many links were
+    not there."""
     target = root / folder / step
     target.mkdir(parents=True, exist_ok=True)
     wanted = {artifact.path: storage.local_path(artifact.object) for artifact in manifest.artifacts}
     for old in target.rglob("*"):
         if old.is_symlink() and old.relative_to(target).as_posix() not in wanted:
             old.unlink(missing_ok=True)
-    for path, source in wanted.items():
-        if source is not None:
-            _link(target / path, source)
+    return sum(_link(target / path, source) for path, source in wanted.items() if source is not None)
 
 
-def _link(link: Path, source: Path) -> None:
+def unlink_others(folder: Path, steps: Collection[str]) -> None:
+    """Take the links of all but these steps out of a run's place in the tree."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in steps:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _link(link: Path, source: Path) -> bool:
     link.parent.mkdir(parents=True, exist_ok=True)
     relative = os.path.relpath(source, link.parent)
     if link.is_symlink() and os.readlink(link) == relative:
-        return
+        return False
     temporary = link.with_name(f".{link.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
         temporary.unlink()
     temporary.symlink_to(relative)
     temporary.replace(link)
+    return True

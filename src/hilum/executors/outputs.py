@@ -104,8 +104,14 @@ def code_measurements(key: str, step: Step, readings: list[Reading]) -> tuple[Me
     )
 
 
+class ManifestDamaged(TerminalError):
+    """A commit is not what was written."""
+
+    reason = "result-damaged"
+
+
 def find_manifest(storage: Storage, key: str) -> Manifest | None:
-    """The commit under this key, if there is one."""
+    """The commit under this key, if there is one; ManifestDamaged if it cannot be read."""
     try:
         return read_manifest(storage.read(manifest_object(key)))
     except ObjectMissing:
@@ -113,8 +119,17 @@ def find_manifest(storage: Storage, key: str) -> Manifest | None:
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """The manifest that is stored as these bytes."""
-    return from_json(Manifest, json.loads(data))
+    """The manifest that is stored as these bytes.
+
+    Raises:
+        ManifestDamaged: they are none.
+    """
+    try:
+        return from_json(Manifest, json.loads(data))
+    except (ValueError, TypeError, AttributeError):
+        raise ManifestDamaged(
+            "the manifest of a result is damaged", hint="`hilum doctor --mend` lets it be computed again"
+        ) from None
 
 
 def commit(

@@ -5,12 +5,13 @@ compare alike everywhere); documents are JSON text. Changes come as Alembic migr
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -87,10 +88,13 @@ subjects = Table(
     Index("ix_subjects_open", "open", "id"),
     Index("ix_subjects_scope", "scope", "instances"),
 )
-# As text, because Index takes the condition once for each dialect and imports those for it, which takes 0.1 s.
-event.listen(
-    subjects, "after_create", DDL(f"CREATE INDEX ix_subjects_unplanned ON subjects (id) WHERE {UNPLANNED}")
-)
+
+
+@event.listens_for(subjects, "after_create")
+def _index_unplanned(_target: Table, connection: Connection, **_: Any) -> None:
+    # As text: Index takes a condition once for each dialect and imports that, which takes 0.1 s at every start.
+    connection.execute(text(f"CREATE INDEX ix_subjects_unplanned ON subjects (id) WHERE {UNPLANNED}"))
+
 
 revisions = Table(
     "revisions",

@@ -6,6 +6,7 @@ an arrival too: intake finds out why it cannot be read, and the quarantine remem
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -40,9 +41,12 @@ class FolderSource(Source):
             yield from self._walk(os.fspath(root), seen)
 
     def arrival(self, path: str | Path) -> Arrival:
-        """What is at this path now, as an arrival; an unreadable one has size 0."""
+        """What is at this path now, as an arrival. An unreadable one has size 0 and its error for a version, so
+        that it is read as soon as it may be."""
         try:
             found = os.stat(path)
+            if not os.access(path, os.R_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             version, size = file_version(found), found.st_size
         except OSError as error:
             version, size = f"unreadable-{error.errno}", 0

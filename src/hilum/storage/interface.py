@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from hilum.errors import TerminalError, TransientError
@@ -73,6 +74,10 @@ class Storage(ABC):
     @abstractmethod
     def delete(self, name: str) -> None:
         """Remove an object; absent is fine."""
+
+    def sweep(self, before: datetime) -> int:
+        """Remove what killed writers left half written, if it was last written ``before``; how many pieces."""
+        return 0
 
     def local_path(self, name: str) -> Path | None:
         """The object as a file on this machine where it is one already, else None."""

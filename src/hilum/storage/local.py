@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from hilum.errors import UsageError
@@ -107,6 +108,15 @@ class LocalStorage(Storage):
     def delete(self, name: str) -> None:
         with suppress(FileNotFoundError):
             self._path(name).unlink()
+
+    def sweep(self, before: datetime) -> int:
+        gone = 0
+        for path in self.root.rglob(f"{TEMPORARY}*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+                    gone += 1
+        return gone
 
     def local_path(self, name: str) -> Path | None:
         path = self._path(name)

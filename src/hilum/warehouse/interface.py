@@ -82,3 +82,7 @@ class Warehouse(ABC):
             WarehouseDamaged: a file could not be read; everything else was compacted.
             WarehouseUnavailable: it could not be written.
         """
+
+    @abstractmethod
+    def check(self, *, deep: bool = False) -> list[str]:
+        """Files that cannot be read, by name; with ``deep`` each is read from its beginning to its end."""

@@ -97,6 +97,12 @@ class LocalWarehouse(Warehouse):
             raise fault
         return gone
 
+    def check(self, *, deep: bool = False) -> list[str]:
+        from hilum.warehouse.parquet import is_sound
+
+        files = [file.path for name in TABLES for file in listing(self.root / name)[0]]
+        return [short_name(path) for path in files if not is_sound(path, deep=deep)]
+
     def _compact(self, table: Table) -> int:
         from hilum.warehouse.compact import choose, merge
 

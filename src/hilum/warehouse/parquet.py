@@ -59,12 +59,18 @@ def open_file(path: Path) -> pq.ParquetFile:
 
 def first_damaged(paths: Iterable[Path]) -> Path | None:
     """The first of these files that cannot be read from its beginning to its end."""
-    for path in paths:
-        try:
-            for _ in open_file(path).iter_batches():
+    return next((path for path in paths if not is_sound(path)), None)
+
+
+def is_sound(path: Path, *, deep: bool = True) -> bool:
+    """Whether a file can be read from its beginning to its end, or (not ``deep``) opened; one that is gone is no
+    fault of it."""
+    try:
+        with open_file(path) as file:
+            for _ in file.iter_batches() if deep else ():
                 pass
-        except FileNotFoundError:
-            continue
-        except (WarehouseDamaged, pa.ArrowException, OSError):
-            return path
-    return None
+    except FileNotFoundError:
+        return True
+    except (WarehouseDamaged, pa.ArrowException, OSError):
+        return False
+    return True

@@ -69,3 +69,32 @@ def test_a_skipped_need_holds_nobody_back():
     plan = plan_of({"a": (), "b": ("a",)})
     now = advance(plan, {"a": TaskState.SKIPPED, "b": TaskState.WAITING})
     assert (now.ready, now.finished, now.blocked) == ((1,), (0,), ())
+
+
+def test_a_step_whose_condition_reads_another_waits_for_it_but_is_not_blocked_by_its_death():
+    steps = (StepPlan("a", "qc", {}), StepPlan("b", "qc", {}, condition="a.n > 1", after=("a",)))
+    plan = RunPlan("p", Scope.SERIES, "spec", steps, (("a",), ("b",)))
+    waiting = {"a": TaskState.WAITING, "b": TaskState.WAITING}
+    assert advance(plan, waiting).ready == (0,)
+    now = advance(plan, waiting | {"a": TaskState.DEAD})
+    assert (now.ready, now.blocked) == ((1,), ())
+
+
+def test_a_run_with_a_cancelled_task_has_not_succeeded():
+    plan = plan_of({"a": ()})
+    now = advance(plan, {"a": TaskState.CANCELLED})
+    assert (now.run, now.finished) == (RunState.FAILED, (0,))
+
+
+@given(plans(), st.data())
+def test_what_may_start_lacks_nothing_and_what_lacks_nothing_may_start(plan, data):
+    """Against the rule said again, step by step, without segments' order in mind."""
+    states = {step.name: data.draw(st.sampled_from(list(TaskState))) for step in plan.steps}
+    now = advance(plan, states)
+    after = states | dict.fromkeys(now.blocked, TaskState.BLOCKED)
+    needs = {step.name: step.needs for step in plan.steps}
+    for index, names in enumerate(plan.segments):
+        open_steps = [name for name in names if after[name] is TaskState.WAITING]
+        lacking = {need for name in open_steps for need in needs[name] if not after[need].final} - set(names)
+        assert (index in now.finished) == (not open_steps)
+        assert (index in now.ready) == (bool(open_steps) and not lacking)

@@ -1,30 +1,34 @@
-"""``python -m hilum.dicom.phantom FOLDER``: scans of nobody to try things on, the same bytes on every machine.
+"""``python -m hilum.dicom.phantom FOLDER [NAME ...]``: scans of nobody to try things on, the same bytes everywhere.
 
-Three patients: a chest CT with known volumes, one in which slices are missing, and a head MR.
+Three patients: ``chest``, a CT with known volumes; ``gaps``, another in which slices are missing; ``head``, an MR.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from hilum.dicom.phantom.series import chest_ct, mr_series
+from hilum.dicom.phantom.series import Phantom, chest_ct, mr_series
+
+SCANS: dict[str, Callable[[Path], Phantom]] = {
+    "chest": lambda folder: chest_ct(folder, slices=64, seed=1),
+    "gaps": lambda folder: chest_ct(folder, slices=40, rows=128, columns=128, seed=2, drop=(12, 25, 26)),
+    "head": lambda folder: mr_series(folder, seed=3),
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Write the scans below the folder that is named."""
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        sys.stderr.write("usage: python -m hilum.dicom.phantom FOLDER\n")
+    """Write the scans that are named, or all, below the folder that is named first."""
+    wanted = arguments[1:] or list(SCANS)
+    if not arguments or arguments[0].startswith("-") or not SCANS.keys() >= set(wanted):
+        sys.stderr.write(f"usage: python -m hilum.dicom.phantom FOLDER [{' | '.join(SCANS)}] ...\n")
         return 2
-    folder = Path(arguments[0])
-    written = {
-        "chest": chest_ct(folder / "chest", slices=64, seed=1),
-        "gaps": chest_ct(folder / "gaps", slices=40, rows=128, columns=128, seed=2, drop=(12, 25, 26)),
-        "head": mr_series(folder / "head", seed=3),
-    }
-    for name, phantom in written.items():
+    for name in wanted:
+        folder = Path(arguments[0]) / name
+        phantom = SCANS[name](folder)
         known = ", ".join(f"{part} {ml:.0f} mL" for part, ml in phantom.volumes_ml.items() if ml >= 100)
-        sys.stdout.write(f"{folder / name}: {len(phantom.paths)} files; {known}\n")
+        sys.stdout.write(f"{folder}: {len(phantom.paths)} files; {known}\n")
     return 0
 
 

@@ -141,7 +141,7 @@ def _damaged(how: str) -> LedgerDamaged:
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("synchronous=NORMAL", "cache_size=-32000", "temp_store=MEMORY"):
+    for pragma in ("synchronous=NORMAL", "cache_size=-8000", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     deadline = time.monotonic() + PATIENCE
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":

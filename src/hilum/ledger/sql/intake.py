@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -105,6 +105,7 @@ def _record(connection: Connection, received: Sequence[Received], now: datetime)
     outcomes: list[Outcome] = []
     arrivals: list[dict[str, Any]] = []
     accepted: list[Received] = []
+    newest: dict[str, str] = {}
     posted: RowLists = {"arrivals": [], "dicom_metadata": [], "quarantine": []}
     for item in received:
         key = (item.arrival.uri, item.arrival.version)
@@ -113,6 +114,7 @@ def _record(connection: Connection, received: Sequence[Received], now: datetime)
             continue
         outcome, reason, known_digest = _judge(item, digests)
         sequence += 1
+        newest[item.arrival.uri] = _entry_id(item)
         arrivals.append(_arrival_values(item, outcome, reason, sequence))
         posted["arrivals"].append(rows.arrival(item, outcome, reason, now))
         if outcome is Outcome.ACCEPTED and item.instance is not None:
@@ -128,19 +130,24 @@ def _record(connection: Connection, received: Sequence[Received], now: datetime)
     if accepted:
         connection.execute(insert(schema.instances), [_instance_values(item) for item in accepted])
         add_to_subjects(connection, accepted)
-    mended = [item.arrival.uri for item in received if item.instance is not None]
-    posted["quarantine"] += _released_by_itself(connection, mended, now)
+    posted["quarantine"] += _replaced(connection, newest, now)
     post(connection, posted)
     return outcomes
 
 
-def _released_by_itself(connection: Connection, uris: Sequence[str], now: datetime) -> list[dict[str, Any]]:
-    """An object that could not be read came again and can be now (it was half written): nobody has to decide."""
+def _replaced(connection: Connection, newest: Mapping[str, str], now: datetime) -> list[dict[str, Any]]:
+    """Something newer came to an address (it was half written before): nobody has to decide on what was there.
+
+    Args:
+        newest: id that an entry of the newest version at each address has, or would have.
+    """
     table = schema.quarantine
     released = []
-    for part in chunks(uris):
+    for part in chunks(list(newest)):
         waiting = (table.c.uri.in_(part), table.c.released_at.is_(None), table.c.reason != CONFLICT)
         for row in list(connection.execute(select(table).where(*waiting))):
+            if row.id == newest[row.uri]:
+                continue
             entry = replace(_entry(row), released_at=now, decision="replaced")
             values = {"released_at": to_time(now), "decision": entry.decision}
             connection.execute(update(table).where(table.c.id == entry.id).values(**values))
@@ -225,7 +232,7 @@ def _quarantine(
             f"another instance with this UID is known; digests {known_digest[:12]} and {item.digest[:12]}"
         )
     entry = Quarantined(
-        id=short_id("q", item.arrival.uri, item.arrival.version),
+        id=_entry_id(item),
         uri=item.arrival.uri,
         version=item.arrival.version,
         size=item.arrival.size,
@@ -241,6 +248,10 @@ def _quarantine(
     values = {**to_json(entry), "quarantined_at": to_time(now), "received": json.dumps(to_json(item))}
     connection.execute(insert(table).values(values))
     return rows.quarantined(entry, now)
+
+
+def _entry_id(item: Received) -> str:
+    return short_id("q", item.arrival.uri, item.arrival.version)
 
 
 def _entry(row: Any) -> Quarantined:

@@ -31,13 +31,14 @@ PERCENTILES = {
 
 
 class IntensityParameters(Parameters):
-    """What to report.
+    """What to report."""
 
-    Attributes:
-        bins: number of bins of the histogram; fewer where there are fewer whole values.
-    """
-
-    bins: int = Field(default=256, ge=1, le=65536)
+    bins: int = Field(
+        default=256,
+        ge=1,
+        le=65536,
+        description="Number of bins of the histogram; fewer where there are fewer whole values",
+    )
 
 
 @step(

@@ -50,22 +50,23 @@ CONVERTED = re.compile(r"^Convert (\d+) DICOM as (.+) \((\d+)x(\d+)x(\d+)x(\d+)\
 
 
 class NiftiParameters(Parameters):
-    """How to convert.
+    """How to convert."""
 
-    Attributes:
-        level: ISA-L's compression level, 0 to 3; 2 comes within 2 % of gzip -6 on CT.
-        anonymize_sidecar: leave patient, dates and comments out of sidecar and NIfTI header. What describes the
-            device, the institution and the series stays; de-identify before where that is too much.
-        philips_precise: scale Philips MR by its private factors, to compare between series, and not by Rescale
-            Slope. dcm2niix's own default; here off, so that values are those of the other steps (but for series
-            whose Rescale Slope changes, where it is always on).
-        timeout: seconds that dcm2niix may take.
-    """
-
-    level: int = Field(default=2, ge=0, le=3)
-    anonymize_sidecar: bool = True
-    philips_precise: bool = False
-    timeout: float = Field(default=300.0, gt=0)
+    level: int = Field(
+        default=2, ge=0, le=3, description="ISA-L's compression level; 2 comes within 2 % of gzip -6 on CT"
+    )
+    anonymize_sidecar: bool = Field(
+        default=True,
+        description="Leave patient, dates and comments out of sidecar and NIfTI header; what describes the device, "
+        "the institution and the series stays: de-identify before where that is too much",
+    )
+    philips_precise: bool = Field(
+        default=False,
+        description="Scale Philips MR by its private factors, to compare between series, and not by Rescale Slope; "
+        "dcm2niix's own default, here off, so that values are those of the other steps (but for series whose "
+        "Rescale Slope changes, where it is always on)",
+    )
+    timeout: float = Field(default=300.0, gt=0, description="Seconds that dcm2niix may take")
 
 
 @dataclass(frozen=True, slots=True)

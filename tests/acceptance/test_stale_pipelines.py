@@ -1,0 +1,149 @@
+"""A pipeline that has changed: what is stale is said with the reason, and nothing else is computed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import hilum as api
+from beds.commands import hilum
+from hilum.dicom.phantom import many_instances
+
+STEPS = """
+from hilum import Code, Context, Measure, Output, Parameters, step
+
+class Numbers(Parameters):
+    add: int = 0
+
+NUMBER = Measure("number", Code("number", "99TEST", "Number"), kind="integer")
+
+@step("first", outputs=[Output("file", "number.txt", "text/plain")], measurements=[NUMBER])
+def first(ctx: Context, parameters: Numbers) -> None:
+    number = len(ctx.instances) + parameters.add
+    ctx.output("file").write_text(str(number))
+    ctx.measure("number", number)
+
+@step("second", measurements=[NUMBER])
+def second(ctx: Context, parameters: Numbers) -> None:
+    ctx.measure("number", int(ctx.needs["first"].file("file").read_text()) + parameters.add)
+
+@step("beside", measurements=[NUMBER])
+def beside(ctx: Context, parameters: Numbers) -> None:
+    ctx.measure("number", parameters.add)
+"""
+PIPELINE = """name: numbers
+steps:
+  first: {uses: ./first.py:first}
+  second: {uses: ./steps.py:second, needs: first}
+  beside: {uses: ./steps.py:beside}
+"""
+
+
+class Bench:
+    """A folder with a pipeline and two series that it has processed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pipeline = folder / "numbers.yaml"
+        self.pipeline.write_text(PIPELINE)
+        (folder / "steps.py").write_text(STEPS)
+        (folder / "first.py").write_text(STEPS)
+        list(many_instances(folder / "scans", 4, per_series=2))
+        self.home = api.open(folder / "home")
+        self.run()
+
+    def run(self) -> dict[str, int]:
+        """Run, and say how many tasks of each step were computed rather than found."""
+        known = set(self._computed())
+        self.home.run(self.folder / "scans", pipelines=[self.pipeline])
+        fresh = [step for key, step in self._computed().items() if key not in known]
+        return {name: fresh.count(name) for name in sorted(set(fresh))}
+
+    def due(self) -> dict[str, list[str]]:
+        """Reasons by step, the same for both series."""
+        first, second = hilum("plan", "--pipeline", self.pipeline, "--json", home=self.home.root).json
+        assert first["steps"] == second["steps"]
+        steps: dict[str, list[str]] = first["steps"]
+        return steps
+
+    def change(self, old: str, new: str, file: str = "numbers.yaml") -> None:
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def numbers(self, step: str) -> set[float]:
+        sql = "SELECT value FROM current_measurements WHERE step = ?"
+        return set(self.home.query(sql, [step]).column("value").to_pylist())
+
+    def _computed(self) -> dict[str, str]:
+        return {
+            row["task_key"]: row["step"] for row in self.home.query("SELECT * FROM task_results").to_pylist()
+        }
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_nothing_is_due_where_nothing_changed(bench: Bench) -> None:
+    assert hilum("plan", "--pipeline", bench.pipeline, "--json", home=bench.home.root).json == []
+    assert "nothing to do" in hilum("plan", "--pipeline", bench.pipeline, home=bench.home.root).out
+    assert bench.run() == {}
+
+
+def test_other_parameters_compute_that_step_and_what_needs_it(bench: Bench) -> None:
+    bench.change("first.py:first}", "first.py:first, with: {add: 10}}")
+    assert bench.due() == {"first": ["stale-parameters"], "second": ["stale-inputs"]}
+    assert bench.run() == {"first": 2, "second": 2}
+    assert bench.numbers("second") == {12.0}
+
+
+def test_a_change_that_gives_the_same_output_stops_there(bench: Bench) -> None:
+    bench.change("number = len(ctx.instances)", "number = 0 + len(ctx.instances)", "first.py")
+    assert bench.due() == {"first": ["stale-code"], "second": ["stale-inputs"]}
+    assert bench.run() == {"first": 2}
+
+
+def test_other_code_of_a_last_step_computes_that_step_alone(bench: Bench) -> None:
+    (bench.folder / "beside.py").write_text(STEPS + "# newer\n")
+    bench.change("steps.py:beside", "beside.py:beside")
+    assert bench.due() == {"beside": ["stale-code"]}
+    assert bench.run() == {"beside": 2}
+
+
+def test_going_back_to_what_was_before_computes_nothing(bench: Bench) -> None:
+    bench.change("first.py:first}", "first.py:first, with: {add: 10}}")
+    bench.run()
+    bench.change("first.py:first, with: {add: 10}}", "first.py:first}")
+    assert bench.run() == {}
+    assert bench.numbers("second") == {2.0}
+    assert {path.read_text() for path in bench.home.results.rglob("number.txt")} == {"2"}
+
+
+def test_a_step_that_was_taken_out_is_shown_no_longer(bench: Bench) -> None:
+    bench.change("  first: {uses: ./first.py:first}\n  second: {uses: ./steps.py:second, needs: first}\n", "")
+    assert bench.run() == {}
+    assert list(bench.home.results.rglob("number.txt")) == []
+
+
+def test_a_new_step_is_computed_without_the_others(bench: Bench) -> None:
+    bench.change("  beside:", "  more: {uses: ./steps.py:second, needs: first, with: {add: 5}}\n  beside:")
+    assert bench.due() == {"more": ["new"]}
+    assert bench.run() == {"more": 2}
+
+
+def test_limits_and_names_make_nothing_stale(bench: Bench) -> None:
+    bench.change(
+        "first.py:first}", "first.py:first, timeout: 5m, retry: {attempts: 7}, resources: {memory: 1Gi}}"
+    )
+    assert hilum("plan", "--pipeline", bench.pipeline, "--json", home=bench.home.root).json == []
+
+
+def test_planning_changes_nothing(bench: Bench) -> None:
+    bench.change("first.py:first}", "first.py:first, with: {add: 10}}")
+    before = bench.home.status()
+    bench.due()
+    assert bench.home.status() == before
