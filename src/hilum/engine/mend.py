@@ -18,7 +18,7 @@ ABANDONED = timedelta(hours=1)
 
 
 def mend(ledger: Ledger, storage: Storage, clock: Clock, recorder: Recorder) -> list[str]:
-    """Feed the warehouse what waits for it, forget results that the store has lost, make missing links to results, and
+    """Feed the warehouse what waits for it, forget results that the store has lost, make missing links to results,
     clear away what killed attempts left in the store.
 
     Returns:
