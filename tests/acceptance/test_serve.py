@@ -1,4 +1,4 @@
-"""An engine that watches a folder: it waits for what is not complete, finds what nobody told it of, and ends cleanly."""
+"""An engine that watches a folder: it waits for what is not complete, finds what it was not told of, ends cleanly."""
 
 from __future__ import annotations
 

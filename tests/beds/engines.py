@@ -62,8 +62,9 @@ class Engine:
             try:
                 self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
+                said = self._read()
                 self.kill_all()
-                raise AssertionError(f"no end after {PATIENCE:g} s; it said: {self._read()}") from None
+                raise AssertionError(f"no end after {PATIENCE:g} s; it said: {said}") from None
             return self.process.returncode, self._read()
 
     def _read(self) -> str:

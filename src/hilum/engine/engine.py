@@ -123,7 +123,8 @@ class Engine:
         waiting = self._ledger.unfinished(wanted)
         self._announce(wanted)
         while waiting and not stop():
-            if self.dispatcher.tick(self._patience()):
+            happened = self.dispatcher.tick(self._patience())
+            if happened or not self.dispatcher.busy:  # where another engine does the work, nothing happens here
                 waiting = self._ledger.unfinished(wanted)
             self.record_sometimes()
         self.drain()

@@ -47,8 +47,8 @@ class Storage(ABC):
     def create(self, name: str, data: bytes) -> bool:
         """Create an object if there is none: True for exactly one of any number of racing callers.
 
-        When it returns, the object is complete and outlives any process; nobody ever sees a part of it. A power cut may
-        take the newest objects back, whole: their results are then computed again (``hilum doctor --mend``).
+        When it returns, the object is complete and outlives any process; nobody ever sees a part of it. A power cut
+        may take the newest objects back, whole: their results are computed again (``hilum doctor --mend``).
         """
 
     @abstractmethod

@@ -127,8 +127,21 @@ class LocalWarehouse(Warehouse):
         return self._clock.now().timestamp() - path.stat().st_mtime
 
     def _is_compacted(self, table: Table, batch: int) -> bool:
-        """Whether the batch was appended before and is part of a larger file by now."""
-        for file in listing(self.root / table.name)[0]:
+        """Whether the batch was appended before and is part of a larger file by now.
+
+        Raises:
+            TerminalError: ``batch-out-of-order``, where newer rows are there already. The usual cause is a ledger
+                that was begun anew beside an older warehouse: its batches would take the place of older ones.
+        """
+        files = listing(self.root / table.name)[0]
+        newest = max((file.first for file in files), default=0)
+        if newest > batch and not any(f.compacted and f.first <= batch <= f.last for f in files):
+            raise TerminalError(
+                f"batch {batch} comes after {newest}: this warehouse belongs to another ledger",
+                reason="batch-out-of-order",
+                hint="restore the ledger that it was written from, or move warehouse/ away and run again",
+            )
+        for file in files:
             if file.compacted and file.first <= batch <= file.last:
                 if batch in _batches(file.path):
                     return True

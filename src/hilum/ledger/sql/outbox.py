@@ -18,7 +18,7 @@ from hilum.ledger.interface import OutboxBatch
 from hilum.ledger.sql.database import Database
 
 RowLists = dict[str, list[dict[str, Any]]]
-MAX_ROWS, MAX_BYTES = 2000, 2 << 20
+MAX_ROWS, MAX_BYTES = 1000, 1 << 20
 """Of one batch, within an entry. Bytes are compressed; a header takes some 30 kB of memory as a row."""
 
 
