@@ -96,7 +96,9 @@ def take_in(files: int) -> None:
         maker = [sys.executable, "-c", MAKE, str(folder / "files"), str(files)]
         subprocess.run(maker, check=True)
         nothing = folder / "nothing.yaml"
-        nothing.write_text('name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n')
+        nothing.write_text(
+            'name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n'
+        )
         with hilum.open(folder / "home") as home:
             home.run(folder / "files", pipelines=[nothing])
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

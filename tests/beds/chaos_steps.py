@@ -135,3 +135,22 @@ def litter(ctx: Context) -> None:
     for number in range(1000):
         (ctx.scratch / f"{number}.tmp").write_bytes(b"x" * 1000)
     ctx.output("list").write_text("x")
+
+
+@step("fat", outputs=[Output("bytes", "fat.bin")])
+def fat(ctx: Context, parameters: Size) -> None:
+    """Writes one file of bytes that look like chance, always the same."""
+    ctx.output("bytes").write_bytes(random.Random(parameters.size).randbytes(parameters.size))
+
+
+@step("flood", outputs=[Output("bytes", "flood.bin")])
+def flood(ctx: Context, parameters: Size) -> None:
+    """Fills its scratch with so many bytes, or as far as the disk goes, and stays so for a while."""
+    try:
+        with (ctx.scratch / "flood.tmp").open("wb") as stream:
+            for _ in range(parameters.size >> 16):
+                stream.write(bytes(1 << 16))
+                stream.flush()
+    finally:
+        time.sleep(0.5)
+    ctx.output("bytes").write_bytes(b"done")

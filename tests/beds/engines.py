@@ -56,6 +56,10 @@ class Engine:
             signal_all(sorted(fresh), signal.SIGSTOP)
             frozen |= fresh
 
+    def thaw(self) -> None:
+        """Let them go on."""
+        signal_all([self.process.pid, *self.below()], signal.SIGCONT)
+
     def finish(self) -> tuple[int, str]:
         """Wait for its end: exit code (negative for a signal), and what it said on both streams."""
         with self.said:

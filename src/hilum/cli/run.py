@@ -87,7 +87,8 @@ def stop_on_signals() -> Callable[[], bool]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        os.write(2, b"stopping: what is at work is finished first (again to stop at once)\n")
+        if sys.stderr.isatty():
+            os.write(2, b"stopping: what is at work is finished first (again to stop at once)\n")
 
     signal.signal(signal.SIGINT, ask)
     signal.signal(signal.SIGTERM, ask)

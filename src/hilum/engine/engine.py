@@ -124,7 +124,9 @@ class Engine:
         self._announce(wanted)
         while waiting and not stop():
             happened = self.dispatcher.tick(self._patience())
-            if happened or not self.dispatcher.busy:  # where another engine does the work, nothing happens here
+            if (
+                happened or not self.dispatcher.busy
+            ):  # where another engine does the work, nothing happens here
                 waiting = self._ledger.unfinished(wanted)
             self.record_sometimes()
         self.drain()

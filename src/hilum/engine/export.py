@@ -70,12 +70,13 @@ def export(
     ]
     headers = {scope: _headers(warehouse, scope, names) for scope in {row["scope"] for row in rows}}
     taken: dict[Path, str] = {}
-    placed: list[tuple[Path, dict[str, Any]]] = []
-    for row in rows:
+    placed: dict[Path, dict[str, Any]] = {}
+    for row in rows:  # pipelines may share a result
         folder = destination / folder_for(layout, headers[row["scope"]].get(row["subject_uid"], {}), row)
-        placed.append((_free(folder / row["step"] / row["path"], row["artifact_id"], taken), row))
-    for start in range(0, len(placed), AT_ONCE):
-        page = placed[start : start + AT_ONCE]
+        placed[_free(folder / row["step"] / row["path"], row["artifact_id"], taken)] = row
+    entries = list(placed.items())
+    for start in range(0, len(entries), AT_ONCE):
+        page = entries[start : start + AT_ONCE]
         missing = [row["artifact_id"] for path, row in page if not _is_there(path, row)]
         histories = trace_artifacts(warehouse, missing) if missing else {}
         for path, row in page:

@@ -11,6 +11,7 @@ import inspect
 import os
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -248,7 +249,8 @@ class Attempt:
         self, plan: StepPlan, step: Step | None, started: datetime, error: BaseException
     ) -> TaskResult:
         known = error if isinstance(error, HilumError) else self._classified(step, error)
-        traceback.print_exception(error)
+        with suppress(OSError):  # the disk that is full may be the log's too
+            traceback.print_exception(error)
         state = TaskState.WAITING if known.transient else TaskState.DEAD
         return TaskResult(plan.name, state, "", False, known.reason, str(known), started, self._clock.now())
 

@@ -49,10 +49,10 @@ def work(spec: AttemptSpec, folder: Path, log_file: int, channel: Connection, pa
         Attempt(spec, folder, storage, host, registry=registry).run()
         last: dict[str, Any] = {"end": True}
     except MemoryError:
-        traceback.print_exc()
+        _print_traceback()
         last = {"out_of_memory": True}
     except BaseException as error:
-        traceback.print_exc()
+        _print_traceback()
         known = isinstance(error, HilumError)
         last = {
             "broken": error.reason if isinstance(error, HilumError) else "attempt-broken",
@@ -64,6 +64,11 @@ def work(spec: AttemptSpec, folder: Path, log_file: int, channel: Connection, pa
     with suppress(OSError):
         host.send(last)
     os._exit(0)
+
+
+def _print_traceback() -> None:
+    with suppress(OSError, MemoryError):  # what is to be told may be that disk or memory is full
+        traceback.print_exc()
 
 
 def _settle_in(folder: Path, log_file: int, cpu: float) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 
+CAP = 600.0
+"""Seconds that no wait is longer than. One that ends later than that was written before the clock was set back."""
+
 
 def backoff_seconds(
-    attempt: int, *, base: float = 10.0, cap: float = 600.0, rng: random.Random | None = None
+    attempt: int, *, base: float = 10.0, cap: float = CAP, rng: random.Random | None = None
 ) -> float:
     """Seconds to wait before attempt ``attempt + 1``, ``attempt`` counting from 1.
 

@@ -25,7 +25,7 @@ ENOUGH = 8
 FAN_IN = 8
 LARGEST = 1 << 30
 """Files of this many bytes are left alone."""
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
 """Decoded rows of all inputs together that are in memory."""
 
 

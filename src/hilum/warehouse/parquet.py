@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from hilum.warehouse.files import damaged
 from hilum.warehouse.interface import WarehouseDamaged
 
-GROUP_ROWS = 1 << 15
-GROUP_BYTES = 16 << 20
+GROUP_ROWS = 1 << 14
+GROUP_BYTES = 8 << 20
 """A row group ends at whichever comes first; bytes as they are in memory."""
 PAGE_BYTES = 64 << 10
 """Pages and dictionaries: a merge holds one of each for every column of every file."""

@@ -6,6 +6,7 @@ failure, two first sights of one instance), and the loser simply starts over on 
 
 from __future__ import annotations
 
+import math
 import random
 import sqlite3
 import time
@@ -36,12 +37,20 @@ ALONE = 0x68696C756D
 """Names the advisory lock among those of the database."""
 PATIENCE = 30.0
 """Seconds to wait for SQLite's one writer."""
+FULL_PATIENCE = 10.0
+"""Seconds to wait for room on the disk."""
 CHUNK = 500
 """Parameters in one IN list; SQLite's oldest limit is 999."""
 
 
 class Collided(LedgerBusy):
     """Another transaction was in the way."""
+
+
+class LedgerFull(LedgerBusy):
+    """The disk has no room for what it is to remember."""
+
+    reason = "ledger-full"
 
 
 class Database:
@@ -69,16 +78,23 @@ class Database:
             self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in one transaction, again from the start where it collided with another's."""
-        for attempt in range(1, TRIES + 1):
+        """Run ``work`` in one transaction, again from the start where it collided with another's, or found the disk
+        full: whoever filled it for a moment, such as a step that now fails, is soon gone."""
+        attempt, full_since = 1, math.inf
+        while True:
             try:
                 with _explained(), self.engine.begin() as connection:
                     return work(connection)
             except (IntegrityError, Collided):
                 if attempt == TRIES:
                     raise
-            time.sleep(random.uniform(0.001, 0.02) * attempt)
-        raise AssertionError("unreachable")
+                time.sleep(random.uniform(0.001, 0.02) * attempt)
+                attempt += 1
+            except LedgerFull:
+                full_since = min(full_since, time.monotonic())
+                if time.monotonic() - full_since > FULL_PATIENCE:
+                    raise
+                time.sleep(0.25)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -128,7 +144,9 @@ def _explain(error: DBAPIError | sqlite3.DatabaseError) -> Exception | None:
     if code in COLLISIONS or "locked" in text or "busy" in text:
         return Collided("another engine holds the ledger for too long", hint="run `hilum doctor`")
     if code == DISK_FULL or "disk is full" in text:
-        return LedgerBusy("no space left for the ledger", reason="ledger-full", hint="free some space")
+        return LedgerFull(
+            "no space left for the ledger", hint="free some space; the next run goes on from here"
+        )
     if isinstance(error, (OperationalError, InterfaceError, sqlite3.OperationalError)):
         first = text.splitlines()[0] if text else "no answer"
         return LedgerBusy(f"the ledger cannot be used: {first}", hint="run `hilum doctor`")

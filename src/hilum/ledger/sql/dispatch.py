@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, union, update
 
+from hilum.kernel.retry import CAP
 from hilum.ledger import schema
 from hilum.ledger.interface import Claim, Finished
 from hilum.ledger.schema import from_time, to_time
@@ -22,6 +23,8 @@ from hilum.model.work import RunPlan, RunState, TaskState
 
 Candidate = tuple[int, int, int, str]
 """(-priority, running of its pipeline, ready since, segment id)"""
+
+LONGEST_WAIT = int(CAP * 1_000_000)
 
 _segments = schema.segments.c
 _running = _segments.state == "running"
@@ -36,7 +39,9 @@ CANDIDATES = (
     .where(
         _segments.state == "ready",
         _segments.pipeline == bindparam("of_pipeline"),
-        _segments.ready_at <= bindparam("now"),
+        (_segments.attempts == 0)
+        | (_segments.ready_at <= bindparam("now"))
+        | (_segments.ready_at > bindparam("longest_wait")),
     )
     .order_by(_segments.priority.desc(), _segments.ready_at)
     .limit(bindparam("most"))
@@ -181,7 +186,8 @@ def _choose(connection: Connection, limit: int, now: int, most_running: Mapping[
         most = min(limit, most_running.get(pipeline, limit + load) - load)
         if most <= 0:
             continue
-        found = connection.execute(CANDIDATES, {"of_pipeline": pipeline, "now": now, "most": most})
+        asked = {"of_pipeline": pipeline, "now": now, "longest_wait": now + LONGEST_WAIT, "most": most}
+        found = connection.execute(CANDIDATES, asked)
         candidates += [(-row.priority, load + place, row.ready_at, row.id) for place, row in enumerate(found)]
     return [candidate[3] for candidate in sorted(candidates)[:limit]]
 

@@ -37,12 +37,15 @@ class SqlLedger(Intake, Settling, Planning, Dispatching, Outbox, Ledger):
 
     def acquire_role(self, role: str, owner: str, now: datetime, lease: float) -> bool:
         table, until = schema.roles, to_time(now + timedelta(seconds=lease))
+        never = to_time(
+            now + timedelta(seconds=2 * lease)
+        )  # whoever says so said it before the clock was set back
 
         def work(connection: Connection) -> bool:
             held = connection.execute(select(table).where(table.c.role == role).with_for_update()).first()
             if held is None:
                 connection.execute(insert(table).values(role=role, owner=owner, lease_until=until))
-            elif held.owner != owner and held.lease_until >= to_time(now):
+            elif held.owner != owner and to_time(now) <= held.lease_until <= never:
                 return False
             else:
                 values = {"owner": owner, "lease_until": until}
