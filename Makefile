@@ -38,12 +38,6 @@ demo: setup  ## process real scans and a phantom, and show what came out
 check: setup  ## format, lint, types, floors, docs and the quick tests: under a minute
 	@$(MAKE) -j2 --output-sync=target check-types check-format check-lint check-floors check-docs check-tests
 
-pictures: setup  ## draw the pictures of the README anew; look at them
-	@$(BIN)/python tools/pictures.py
-
-identities: setup  ## accept that changes to built-in steps cannot change what they give
-	@$(BIN)/python tools/code_identity.py
-
 check-format: setup
 	@$(BIN)/ruff format --check $(SOURCES)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pydicom
-from benchmarks.headers import make_corpus, read_and_hash
 
 import hilum
+from benchmarks.headers import make_corpus, read_and_hash
 
 KEYWORDS = [
     *("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "SOPClassUID", "PatientID", "Modality"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import pty
 import select
@@ -10,10 +12,17 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
 from typing import Any
+
+from hilum.cli.main import main
+from hilum.kernel.logging import configure
 
 HILUM = Path(sys.executable).with_name("hilum")
 PATIENCE = 120.0
@@ -71,6 +80,39 @@ def hilum(
     if code is not None:
         assert said.code == code, f"ended with {said.code}, not {code}:\n{said.out}\n{said.err}"
     return said
+
+
+def here(*arguments: str | Path, home: Path | None = None, code: int | None = 0, cwd: Path | None = None) -> Said:
+    """As :func:`hilum`, in this process: for commands that only look at something, a second less each."""
+    words = [*([] if home is None else ["--home", str(home)]), *map(os.fspath, arguments)]
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with _restored(), chdir(cwd or Path.cwd()), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main(words)
+        except SystemExit as ended:
+            ended_with = ended.code
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    said = Said(int(ended_with or 0), *texts)
+    if code is not None:
+        assert said.code == code, f"ended with {said.code}, not {code}:\n{said.out}\n{said.err}"
+    return said
+
+
+@contextmanager
+def _restored() -> Iterator[None]:
+    """Put back what the command line takes over of its process."""
+    root = logging.getLogger()
+    handlers, level, shown = root.handlers[:], root.level, warnings.showwarning
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        warnings.showwarning = shown
+        sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+        configure(level="off")
+        root.handlers[:] = handlers
 
 
 def in_terminal(*arguments: str | Path, columns: int = 100, cwd: Path | None = None) -> Said:

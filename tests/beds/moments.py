@@ -96,11 +96,10 @@ TELLING: tuple[Seen, ...] = (
 def await_moment(engine: Engine, home: Path, rng: random.Random, duration: float) -> str | None:
     """Wait for a moment that chance chooses: a third of them by the clock, within ``duration`` seconds, the others
     when there is more of something in the home. Its name, or None if the engine ended before."""
-    delay = rng.uniform(0.1, 0.6) * duration
     if rng.random() < 1 / 3:
-        return None if wait_until(lambda: engine.ended, delay) else "clock"
+        return None if wait_until(lambda: engine.ended, rng.uniform(0.1, 0.6) * duration) else "clock"
     seen = rng.choice(TELLING)
-    end, enough = time.monotonic() + delay, seen(home) + rng.randrange(6)
+    end, enough = time.monotonic() + duration, seen(home) + rng.randrange(6)
     while not engine.ended and time.monotonic() < end:
         if seen(home) > enough:
             return seen.__name__

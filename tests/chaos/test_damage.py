@@ -100,8 +100,9 @@ def test_whichever_page_of_the_ledger_is_garbage_it_is_found_and_nothing_else_br
             home.run(yard.arguments[0], pipelines=[PIPELINE[1]])
 
 
-@pytest.mark.parametrize("table", ["dicom_metadata", "artifacts"])
-@pytest.mark.parametrize("how", ["cut off", "garbled", "empty"])
+@pytest.mark.parametrize(
+    ("table", "how"), [("dicom_metadata", "garbled"), ("artifacts", "cut off"), ("artifacts", "empty")]
+)
 def test_a_damaged_file_of_the_warehouse_is_named_and_other_tables_still_answer(
     yard: Yard, table: str, how: str
 ) -> None:
@@ -123,7 +124,7 @@ def test_a_damaged_file_of_the_warehouse_is_named_and_other_tables_still_answer(
     assert path.name in findings["warehouse"]["message"]
 
 
-@pytest.mark.parametrize("how", ["cut off", "garbled", "empty", "other json", "gone"])
+@pytest.mark.parametrize("how", ["cut off", "other json", "gone"])
 def test_a_damaged_manifest_is_found_and_computed_again(yard: Yard, intact: Snapshot, how: str) -> None:
     path = next(yard.home.glob("store/tasks/*/*/manifest.json"))
     path.chmod(0o644)
@@ -134,7 +135,7 @@ def test_a_damaged_manifest_is_found_and_computed_again(yard: Yard, intact: Snap
     assert faults(yard.home) == []
 
 
-@pytest.mark.parametrize("how", ["cut off", "garbled", "empty", "gone"])
+@pytest.mark.parametrize("how", ["garbled", "gone"])
 def test_a_damaged_artifact_is_found_and_computed_again(yard: Yard, intact: Snapshot, how: str) -> None:
     path = next(yard.home.glob("store/tasks/*/*/r-*/list.txt"))
     path.chmod(0o644)

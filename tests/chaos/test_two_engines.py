@@ -16,7 +16,7 @@ from beds.homes import differences, faults, snapshot, unfinished
 from beds.hospital import write_hospital
 from beds.moments import await_moment
 
-KILLS = int(os.environ.get("HILUM_CHAOS_KILLS", "48")) // 8
+KILLS = int(os.environ.get("HILUM_CHAOS_KILLS", "40")) // 8
 SEED = os.environ.get("HILUM_CHAOS_SEED", "1")
 HERE = Path(__file__).parent
 PIPELINES = ("--pipeline", HERE / "series.yaml", "--pipeline", HERE / "study.yaml")

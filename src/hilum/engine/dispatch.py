@@ -24,6 +24,8 @@ from hilum.storage import Storage
 
 LEASE = 60.0
 """Seconds for which a claim holds without a heartbeat."""
+IDLE = 2.0
+"""Seconds after which an engine with nothing to do looks whether a neighbour has died over something."""
 
 log = get_logger(__name__)
 
@@ -60,7 +62,7 @@ class Dispatcher:
         self._rng = rng or random.Random()
         self._observer = observer or Observer()
         self._claims: dict[str, Claim] = {}
-        self._next_heartbeat = 0.0
+        self._last_heartbeat = float("-inf")
         self.draining = False
 
     @property
@@ -154,9 +156,10 @@ class Dispatcher:
 
     def _beat(self) -> None:
         """Extend our leases, stop what was superseded, free what others lost; thrice a lease is often enough."""
-        if self._clock.monotonic() < self._next_heartbeat:
+        since = self._clock.monotonic() - self._last_heartbeat
+        if since < (LEASE / 3 if self._claims else IDLE):
             return
-        self._next_heartbeat = self._clock.monotonic() + LEASE / 3
+        self._last_heartbeat = self._clock.monotonic()
         stale = set(self._ledger.heartbeat(self._owner, self._clock.now(), LEASE))
         for attempt_id, claim in self._claims.items():
             if claim.segment_id in stale:
