@@ -82,7 +82,9 @@ def hilum(
     return said
 
 
-def here(*arguments: str | Path, home: Path | None = None, code: int | None = 0, cwd: Path | None = None) -> Said:
+def here(
+    *arguments: str | Path, home: Path | None = None, code: int | None = 0, cwd: Path | None = None
+) -> Said:
     """As :func:`hilum`, in this process: for commands that only look at something, a second less each."""
     words = [*([] if home is None else ["--home", str(home)]), *map(os.fspath, arguments)]
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
