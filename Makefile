@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc)
+KILLS ?= 1000
 SOURCES := src tests tools benchmarks
 
 # Suites with a bed too heavy for `make test` (a cluster, cloud emulators): names of targets, run by `.ci/run` and
@@ -66,8 +67,8 @@ heavy: setup $(HEAVY)  ## the suites that `make test` leaves out
 bench: setup  ## the figures, beside the machine they were measured on
 	@$(BIN)/python -m benchmarks
 
-chaos: setup beds  ## the long form of the fault tests
-	@HILUM_CHAOS=long $(BIN)/pytest tests/chaos
+chaos: setup  ## the long form of the fault tests: KILLS=1000 engines and workers are killed at random
+	@HILUM_CHAOS_KILLS=$(KILLS) $(BIN)/pytest -n $(WORKERS) --dist worksteal -rP tests/chaos
 
 docs: setup  ## write docs/reference anew from the code
 	@$(BIN)/python tools/reference.py

@@ -321,7 +321,10 @@ class Home:
 
     def status(self) -> Summary:
         """The state of the home in counts."""
-        return self.ledger.summary()
+        from hilum.ledger.counts import glance
+
+        quick = None if "ledger" in self.__dict__ else glance(self.ledger_url)
+        return quick or self.ledger.summary()
 
     def runs(self, limit: int | None = None) -> list[RunInfo]:
         """Runs, newest first."""

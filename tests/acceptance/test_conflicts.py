@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hilum as api
-from beds.commands import hilum
+from beds.commands import here
 from beds.instances import write_conflict
 from hilum.dicom.phantom import chest_ct
 from hilum.engine.engine import RunReport
@@ -34,7 +34,7 @@ class Ward:
         return self.home.run(self.scans, pipelines=[self.pipeline])
 
     def release(self, keep: str) -> None:
-        hilum("quarantine", "release", self.entry.id, "--keep", keep, home=self.home.root)
+        here("quarantine", "release", self.entry.id, "--keep", keep, home=self.home.root)
 
     def runs(self) -> list[RunInfo]:
         return sorted(self.home.runs(), key=lambda run: run.created_at)
@@ -55,14 +55,14 @@ def test_a_conflict_is_quarantined_with_both_digests_and_changes_nothing(ward: W
     assert ward.entry.known_digest == digest_file(ward.old)
     assert len(ward.runs()) == 1
     assert digest_file(ward.new) not in ward.digests()
-    said = hilum("quarantine", "show", ward.entry.id, home=ward.home.root).out
+    said = here("quarantine", "show", ward.entry.id, home=ward.home.root).out
     assert ward.entry.digest in said
     assert ward.entry.known_digest in said
     assert "--keep old" in said
 
 
 def test_it_is_settled_only_by_saying_which_content_counts(ward: Ward) -> None:
-    said = hilum("quarantine", "release", ward.entry.id, home=ward.home.root, code=2)
+    said = here("quarantine", "release", ward.entry.id, home=ward.home.root, code=2)
     assert "say --keep old or --keep new" in said.err
     assert ward.home.quarantine() == [ward.entry]
 
@@ -88,8 +88,8 @@ def test_keeping_the_new_content_makes_a_revision_whose_run_supersedes_the_old_o
     assert first.revision != second.revision
     assert digest_file(ward.new) in ward.digests()
     assert digest_file(ward.old) not in ward.digests()
-    assert "superseded  1 run" in hilum("status", home=ward.home.root).out
-    said = hilum("quarantine", "release", ward.entry.id, "--keep", "old", home=ward.home.root, code=2)
+    assert "superseded  1 run" in here("status", home=ward.home.root).out
+    said = here("quarantine", "release", ward.entry.id, "--keep", "old", home=ward.home.root, code=2)
     assert "nothing waits in the quarantine" in said.err
 
 

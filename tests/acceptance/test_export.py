@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beds.commands import hilum
+from beds.commands import here, hilum
 from hilum.dicom.phantom import chest_ct, mr_series
 
 PIPELINE = (
@@ -41,17 +41,17 @@ def files(folder: Path) -> list[str]:
 
 
 def test_the_layout_says_where_files_go(home: Path, tmp_path: Path) -> None:
-    said = hilum("export", tmp_path / "out", "--step", "nifti", "--pipeline", "one", home=home)
+    said = here("export", tmp_path / "out", "--step", "nifti", "--pipeline", "one", home=home)
     assert "written to" in said.out
     folders = {path.rpartition("/")[0] for path in files(tmp_path / "out")}
     assert folders == {"PHANTOM-7/2_Chest_axial/nifti", "PHANTOM-8/2_Head_axial/nifti"}
-    hilum("export", tmp_path / "other", "--layout", "{Modality}/{PatientName}-{pipeline}", home=home)
+    here("export", tmp_path / "other", "--layout", "{Modality}/{PatientName}-{pipeline}", home=home)
     folders = {"/".join(path.split("/")[:2]) for path in files(tmp_path / "other")}
     assert folders == {f"{m}/Phantom_Paul-{p}" for m in ("CT", "MR") for p in ("one", "two")}
 
 
 def test_every_file_is_whole_and_has_its_provenance_beside_it(home: Path, tmp_path: Path) -> None:
-    hilum("export", tmp_path, "--pipeline", "one", home=home)
+    here("export", tmp_path, "--pipeline", "one", home=home)
     assert len(files(tmp_path)) == 8
     for name in files(tmp_path):
         told = json.loads((tmp_path / f"{name}.provenance.json").read_text())
@@ -68,19 +68,19 @@ def test_every_file_is_whole_and_has_its_provenance_beside_it(home: Path, tmp_pa
 
 
 def test_exporting_again_writes_nothing_and_mends_what_was_changed(home: Path, tmp_path: Path) -> None:
-    first = hilum("export", tmp_path, "--json", home=home).json
-    again = hilum("export", tmp_path, "--json", home=home).json
+    first = here("export", tmp_path, "--json", home=home).json
+    again = here("export", tmp_path, "--json", home=home).json
     assert [each["path"] for each in again] == [each["path"] for each in first]
     assert all(each["already"] for each in again)
-    assert "0 files written" in hilum("export", tmp_path, home=home).out
+    assert "0 files written" in here("export", tmp_path, home=home).out
     Path(first[0]["path"]).unlink()
-    assert sum(not each["already"] for each in hilum("export", tmp_path, "--json", home=home).json) == 1
+    assert sum(not each["already"] for each in here("export", tmp_path, "--json", home=home).json) == 1
 
 
 def test_an_exported_file_can_be_traced(home: Path, tmp_path: Path) -> None:
-    done = hilum("export", tmp_path, "--step", "nifti", "--pipeline", "one", "--json", home=home).json
+    done = here("export", tmp_path, "--step", "nifti", "--pipeline", "one", "--json", home=home).json
     volume = next(each for each in done if each["path"].endswith(".nii.gz"))
-    assert volume["artifact_id"] in hilum("lineage", volume["path"], home=home).out
+    assert volume["artifact_id"] in here("lineage", volume["path"], home=home).out
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_an_exported_file_can_be_traced(home: Path, tmp_path: Path) -> None:
     [("{PatentID}", "no DICOM keyword"), ("{PatientID", "cannot be read"), ("{}", "no DICOM keyword")],
 )
 def test_a_layout_that_cannot_be_is_wrong_use(layout: str, message: str, home: Path, tmp_path: Path) -> None:
-    said = hilum("export", tmp_path / "out", "--layout", layout, home=home, code=2)
+    said = here("export", tmp_path / "out", "--layout", layout, home=home, code=2)
     assert message in said.err
     assert not (tmp_path / "out").exists()
 
 
 def test_no_value_leads_out_of_the_destination(home: Path, tmp_path: Path) -> None:
-    hilum("export", tmp_path / "a" / "out", "--layout", "../../{PatientID}/../..", "--step", "qc", home=home)
+    here("export", tmp_path / "a" / "out", "--layout", "../../{PatientID}/../..", "--step", "qc", home=home)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["out"]

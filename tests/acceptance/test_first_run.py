@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from beds.commands import hilum, in_terminal
+from beds.commands import Said, here, hilum, in_terminal
 from beds.real import real_file
 from hilum.cli.main import COMMANDS
+from hilum.ledger import open_ledger
+from hilum.ledger.counts import glance
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+HEAVY = {
+    *(
+        "pydicom",
+        "numpy",
+        "pyarrow",
+        "duckdb",
+        "sqlalchemy",
+        "alembic",
+        "pydantic",
+        "structlog",
+        "rich",
+        "PIL",
+        "yaml",
+    ),
+}
 LISTINGS = [
     ["status"],
     ["plan"],
@@ -45,7 +67,7 @@ def test_a_folder_of_real_scans_becomes_results_a_warehouse_and_a_history(tmp_pa
     assert "step preview" in said.out
 
 
-def test_everything_that_was_refused_is_told(hospital: tuple[Path, Path, Path]) -> None:
+def test_everything_that_was_refused_is_told(hospital: tuple[Path, Path, Said]) -> None:
     _, home, said = hospital
     arrivals = said.json["arrivals"]
     assert arrivals == {"accepted": 29, "quarantined": 3, "duplicate": 1, "ignored": 1}
@@ -73,10 +95,12 @@ def test_a_folder_without_images_is_no_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", LISTINGS, ids=" ".join)
 def test_every_listing_speaks_json(arguments: list[str], real_home: Path) -> None:
-    assert hilum(*arguments, "--json", home=real_home).json is not None
+    assert here(*arguments, "--json", home=real_home).json is not None
 
 
-@pytest.mark.parametrize("arguments", [*LISTINGS, ["query", "SELECT * FROM series"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["query", "--tables"], ["query", "FROM series"]], ids=" ".join
+)
 def test_nothing_is_wider_than_the_terminal(arguments: list[str], real_home: Path) -> None:
     said = in_terminal("--home", real_home, *arguments, columns=72)
     assert said.code == 0
@@ -96,7 +120,7 @@ def test_progress_is_for_terminals_alone_and_leaves_nothing_behind(tmp_path: Pat
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
-    said = hilum(command, "--help")
+    said = here(command, "--help")
     assert said.out.startswith(f"Usage: hilum {command}")
 
 
@@ -115,7 +139,7 @@ def test_every_command_explains_itself(command: str) -> None:
 def test_wrong_use_is_answered_in_one_line_with_help(
     arguments: list[str], message: str, help_: str, tmp_path: Path
 ) -> None:
-    said = hilum(*arguments, cwd=tmp_path, code=2)
+    said = here(*arguments, cwd=tmp_path, code=2)
     first, second = said.err.splitlines()
     assert first.startswith(f"hilum: {message}")
     assert second.startswith("  help: ")
@@ -124,16 +148,47 @@ def test_wrong_use_is_answered_in_one_line_with_help(
 
 
 def test_global_options_may_stand_anywhere(real_home: Path) -> None:
-    before = hilum("--home", real_home, "status", "--json").json
-    assert hilum("status", "--json", "--home", real_home).json == before
-    assert hilum("status", f"--home={real_home}", "--json").json == before
+    before = here("--home", real_home, "status", "--json").json
+    assert here("status", "--json", "--home", real_home).json == before
+    assert here("status", f"--home={real_home}", "--json").json == before
 
 
 def test_a_setting_that_there_is_not_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "hilum.toml").write_text("slotz = 3\n")
-    said = hilum("status", home=tmp_path, code=2)
+    said = here("status", home=tmp_path, code=2)
     assert "slotz" in said.err
     assert "did you mean 'slots'?" in said.err
     (tmp_path / "hilum.toml").write_text("")
     said = hilum("status", home=tmp_path, code=2, HILUM_SLOTZ="3")
     assert "did you mean HILUM_SLOTS?" in said.err
+
+
+def test_the_status_is_the_same_at_a_glance_and_in_full(
+    hospital: tuple[Path, Path, Said], tmp_path: Path
+) -> None:
+    _, home, _ = hospital
+    url = f"sqlite:///{home}/ledger.sqlite"
+    with closing(open_ledger(url)) as ledger:
+        assert glance(url) == ledger.summary()
+    shutil.copy(home / "ledger.sqlite", tmp_path / "older.sqlite")
+    with sqlite3.connect(tmp_path / "older.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    assert glance(f"sqlite:///{tmp_path}/older.sqlite") is None  # it has to be migrated first
+    assert glance(f"sqlite:///{tmp_path}/none.sqlite") is None
+    (tmp_path / "damaged.sqlite").write_bytes(b"SQLite format 3" + bytes(5000))
+    assert glance(f"sqlite:///{tmp_path}/damaged.sqlite") is None
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status"], ["status", "--json"]], ids=" ".join)
+def test_what_is_typed_all_day_brings_in_no_heavy_library(arguments: list[str], real_home: Path) -> None:
+    code = f"""
+import sys
+from hilum.cli.main import main
+try:
+    main({["--home", str(real_home), *arguments]!r})
+finally:
+    print(*sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stderr.split() == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from beds.commands import Said, hilum
+from beds.commands import Said, here, hilum
 from beds.headers import instance, written
 from beds.real import real_file
 from hilum.dicom.phantom import chest_ct
@@ -108,7 +108,7 @@ def objects(folder: Path) -> int:
 
 def test_every_object_has_one_outcome_and_its_own_reason(hostile: tuple[Path, Path, Said]) -> None:
     scans, home, said = hostile
-    rows = hilum("query", "SELECT outcome, reason FROM arrivals", "--json", home=home).rows
+    rows = here("query", "SELECT outcome, reason FROM arrivals", "--json", home=home).rows
     assert Counter((row["outcome"], row["reason"] or None) for row in rows) == EXPECTED
     arrivals = said.json["arrivals"]
     assert sum(arrivals.values()) == len(rows) == objects(scans)
@@ -117,7 +117,7 @@ def test_every_object_has_one_outcome_and_its_own_reason(hostile: tuple[Path, Pa
 
 def test_the_ledger_holds_the_same_sum(hostile: tuple[Path, Path, Said]) -> None:
     _, home, said = hostile
-    status = hilum("status", "--json", home=home).json
+    status = here("status", "--json", home=home).json
     assert status["arrivals"] == said.json["arrivals"]
     assert sum(status["quarantine"].values()) == status["arrivals"]["quarantined"]
 
@@ -126,7 +126,7 @@ def test_what_is_sound_is_processed_whatever_lies_beside_it(hostile: tuple[Path,
     _, home, said = hostile
     assert said.json["failures"] == []
     sql = "SELECT state, count(*) AS n FROM runs GROUP BY 1"
-    assert hilum("query", sql, "--json", home=home).rows == [{"state": "succeeded", "n": 1}]
+    assert here("query", sql, "--json", home=home).rows == [{"state": "succeeded", "n": 1}]
 
 
 def test_a_second_run_finds_all_of_it_unchanged(hostile: tuple[Path, Path, Said]) -> None:
@@ -137,10 +137,10 @@ def test_a_second_run_finds_all_of_it_unchanged(hostile: tuple[Path, Path, Said]
 
 def test_the_quarantine_can_be_listed_and_shown(hostile: tuple[Path, Path, Said]) -> None:
     _, home, _ = hostile
-    entries = hilum("quarantine", "list", "--json", home=home).json
-    assert len(hilum("quarantine", "list", home=home).out.splitlines()) == len(entries) + 1
+    entries = here("quarantine", "list", "--json", home=home).json
+    assert len(here("quarantine", "list", home=home).out.splitlines()) == len(entries) + 1
     for entry in entries[:3]:
-        assert entry["reason"] in hilum("quarantine", "show", entry["id"], home=home).out
+        assert entry["reason"] in here("quarantine", "show", entry["id"], home=home).out
 
 
 def test_what_may_not_be_read_is_told_and_is_read_once_it_may(tmp_path: Path) -> None:
@@ -151,13 +151,13 @@ def test_what_may_not_be_read_is_told_and_is_read_once_it_may(tmp_path: Path) ->
     locked.chmod(0)
     said = hilum("run", scans, "--json", home=home, code=1, before=BOUND_BY_PERMISSIONS)
     assert said.json["arrivals"] == {"accepted": 2, "quarantined": 2}
-    entries = hilum("quarantine", "list", "--json", home=home).json
+    entries = here("quarantine", "list", "--json", home=home).json
     assert [entry["reason"] for entry in entries] == ["unreadable", "unreadable"]
     path.chmod(0o644)
     locked.chmod(0o755)
     said = hilum("run", scans, "--json", home=home, code=None, before=BOUND_BY_PERMISSIONS)
     assert said.json["arrivals"] == {"unchanged": 2, "accepted": 3}
-    waiting = hilum("quarantine", "list", "--json", home=home).json
+    waiting = here("quarantine", "list", "--json", home=home).json
     assert [entry["uri"] for entry in waiting] == [
         locked.as_uri()
     ]  # nothing arrives from a folder that can be listed

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hilum as api
-from beds.commands import hilum
+from beds.commands import here, hilum
 from beds.instances import write_late
 from hilum.dicom.phantom import chest_ct, many_instances
 
@@ -42,7 +42,7 @@ def test_a_late_slice_makes_a_run_that_supersedes_and_sees_the_whole_series(plac
         assert len(list(home.results.rglob("montage.png"))) == 1
         new, old = home.runs()
         assert (old.current, new.current, new.supersedes) == (False, True, old.id)
-    status = hilum("status", home=place / "home").out
+    status = here("status", home=place / "home").out
     assert "late        2 subjects" in status
     assert "superseded  1 run" in status
 

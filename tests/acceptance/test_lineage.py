@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hilum as api
-from beds.commands import hilum, in_terminal
+from beds.commands import here, in_terminal
 from hilum.dicom.phantom import chest_ct
 from hilum.kernel.digest import digest_file
 
@@ -46,13 +46,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 def one(home: Path, sql: str) -> str:
-    (row,) = hilum("query", sql, "--json", home=home).rows
+    (row,) = here("query", sql, "--json", home=home).rows
     return str(next(iter(row.values())))
 
 
 def test_a_measurement_is_traced_through_steps_to_the_bytes_that_went_in(place: Place) -> None:
     home, paths = place
-    told = hilum("lineage", one(home, "SELECT measurement_id FROM measurements"), "--json", home=home).json
+    told = here("lineage", one(home, "SELECT measurement_id FROM measurements"), "--json", home=home).json
     assert told["kind"] == "measurement"
     assert (told["measurement"]["value"], told["measurement"]["unit"]) == (16.0, "mL")
     made = told["made_by"]
@@ -67,7 +67,7 @@ def test_a_measurement_is_traced_through_steps_to_the_bytes_that_went_in(place: 
 
 def test_an_artifact_knows_what_used_it(place: Place) -> None:
     home, _ = place
-    told = hilum("lineage", one(home, "SELECT artifact_id FROM artifacts"), "--json", home=home).json
+    told = here("lineage", one(home, "SELECT artifact_id FROM artifacts"), "--json", home=home).json
     assert [used["step"] for used in told["used_by"]] == ["double"]
 
 
@@ -77,28 +77,28 @@ def test_every_way_to_name_a_result_leads_to_it(place: Place) -> None:
     digest = one(home, "SELECT digest FROM artifacts")
     link = next((home / "results").rglob("number.txt"))
     for name in (identifier, digest, digest[:12], str(link)):
-        assert hilum("lineage", name, "--json", home=home).json["id"] == identifier
+        assert here("lineage", name, "--json", home=home).json["id"] == identifier
     key = one(home, "SELECT task_key FROM artifacts")
-    assert hilum("lineage", key, "--json", home=home).json["kind"] == "task"
+    assert here("lineage", key, "--json", home=home).json["kind"] == "task"
 
 
 def test_the_tree_tells_it_in_a_few_lines(place: Place) -> None:
     home, paths = place
     identifier = one(home, "SELECT measurement_id FROM measurements")
-    lines = hilum("lineage", identifier, home=home).out.splitlines()
+    lines = here("lineage", identifier, home=home).out.splitlines()
     assert lines[0] == f"double = 16 mL in left  (Double)  {identifier}"
     assert "step double" in lines[1]
     assert any("step count" in line for line in lines)
     assert sum("IM000" in line for line in lines) == 5
     assert "... and 3 more (--all)" in lines[-1]
-    everything = hilum("lineage", identifier, "--all", home=home).out
+    everything = here("lineage", identifier, "--all", home=home).out
     assert all(path.name in everything for path in paths)
     assert "\x1b[" in in_terminal("--home", home, "lineage", identifier).out
 
 
 def test_the_picture_is_a_flow_chart_of_mermaid(place: Place) -> None:
     home, _ = place
-    chart = hilum("lineage", one(home, "SELECT measurement_id FROM measurements"), "--mermaid", home=home).out
+    chart = here("lineage", one(home, "SELECT measurement_id FROM measurements"), "--mermaid", home=home).out
     assert chart.startswith("flowchart LR\n")
     assert "8 instances" in chart
     assert chart.count("-->") >= 4
@@ -107,4 +107,4 @@ def test_the_picture_is_a_flow_chart_of_mermaid(place: Place) -> None:
 def test_what_nobody_knows_is_wrong_use(place: Place) -> None:
     home, paths = place
     for name in ("a-0123456789abcdef", "m-0123456789abcdef", "deadbeefdeadbeef", "nonsense", str(paths[0])):
-        assert "nothing is known by the id" in hilum("lineage", name, home=home, code=2).err
+        assert "nothing is known by the id" in here("lineage", name, home=home, code=2).err

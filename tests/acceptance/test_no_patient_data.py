@@ -23,6 +23,8 @@ from beds.engines import Yard, wait_until
 from beds.instances import write_conflict, write_late
 from beds.marked import MARKER, write_marked
 
+pytestmark = pytest.mark.slow
+
 ALLOWED = {
     "warehouse/*": "header values are what it is for",
     "ledger.sqlite*": "facts for selectors, and addresses",
@@ -74,14 +76,11 @@ steps:
   crash: {uses: ./steps.py:crash, retry: {attempts: 1}}
 """
 QUIET_COMMANDS = [
-    ("status",),
     ("status", "--json"),
     ("plan", "--pipeline", "default.yaml"),
-    ("plan", "--json"),
     ("retry",),
     ("doctor", "--deep"),
     ("doctor", "--mend", "--json"),
-    ("query", "--tables"),
     ("close",),
 ]
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import hilum as api
-from beds.commands import hilum, in_terminal
+from beds.commands import here, hilum, in_terminal
 from hilum.errors import UsageError
 
 REFUSED = [
@@ -85,7 +85,7 @@ def test_variables_of_the_process_cannot_be_asked_for(real_home: Path) -> None:
 
 
 def test_refusal_is_wrong_use_on_the_command_line(real_home: Path) -> None:
-    said = hilum("query", "DROP VIEW runs", home=real_home, code=2)
+    said = here("query", "DROP VIEW runs", home=real_home, code=2)
     assert said.err.startswith("hilum: the query is not allowed")
     assert said.out == ""
 
@@ -99,18 +99,18 @@ def test_refusal_is_wrong_use_on_the_command_line(real_home: Path) -> None:
     ],
 )
 def test_a_mistake_is_told_in_one_line(sql: str, message: str, help_: str, real_home: Path) -> None:
-    said = hilum("query", sql, home=real_home, code=2)
+    said = here("query", sql, home=real_home, code=2)
     assert message in said.err.splitlines()[0]
     assert help_ in said.err
 
 
 def test_the_same_rows_come_out_in_every_form(real_home: Path, tmp_path: Path) -> None:
     sql = "SELECT Modality, count(*) AS n FROM series GROUP BY 1 ORDER BY 1"
-    rows = hilum("query", sql, "--json", home=real_home).rows
+    rows = here("query", sql, "--json", home=real_home).rows
     assert rows == [{"Modality": "CR", "n": 3}, {"Modality": "CT", "n": 4}, {"Modality": "MR", "n": 7}]
-    assert hilum("query", sql, "--format", "csv", home=real_home).out == "Modality,n\nCR,3\nCT,4\nMR,7\n"
+    assert here("query", sql, "--format", "csv", home=real_home).out == "Modality,n\nCR,3\nCT,4\nMR,7\n"
     assert hilum("query", "-", stdin=sql, home=real_home).out == "Modality\tn\nCR\t3\nCT\t4\nMR\t7\n"
-    said = hilum("query", sql, "-o", tmp_path / "out.parquet", home=real_home)
+    said = here("query", sql, "-o", tmp_path / "out.parquet", home=real_home)
     assert said.err == f"3 rows written to {tmp_path}/out.parquet\n"
     assert pq.read_table(io.BytesIO((tmp_path / "out.parquet").read_bytes())).to_pylist() == rows
 

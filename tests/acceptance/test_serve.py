@@ -17,6 +17,8 @@ from hilum.dicom.phantom import chest_ct
 from hilum.engine.serve import serve
 from hilum.sources.watch import WatchedFolder
 
+pytestmark = pytest.mark.slow
+
 QUICK = "name: check\nsettle: {quiet: 1s}\nsteps:\n  qc: {uses: qc}\n"
 SLOW = "name: slow\nsettle: {quiet: 0s}\nsteps:\n  wait: {uses: ./slow.py:wait}\n"
 STEP = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hilum as api
-from beds.commands import hilum
+from beds.commands import here
 from hilum.dicom.phantom import many_instances
 
 STEPS = """
@@ -62,7 +62,7 @@ class Bench:
 
     def due(self) -> dict[str, list[str]]:
         """Reasons by step, the same for both series."""
-        first, second = hilum("plan", "--pipeline", self.pipeline, "--json", home=self.home.root).json
+        first, second = here("plan", "--pipeline", self.pipeline, "--json", home=self.home.root).json
         assert first["steps"] == second["steps"]
         steps: dict[str, list[str]] = first["steps"]
         return steps
@@ -89,8 +89,8 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def test_nothing_is_due_where_nothing_changed(bench: Bench) -> None:
-    assert hilum("plan", "--pipeline", bench.pipeline, "--json", home=bench.home.root).json == []
-    assert "nothing to do" in hilum("plan", "--pipeline", bench.pipeline, home=bench.home.root).out
+    assert here("plan", "--pipeline", bench.pipeline, "--json", home=bench.home.root).json == []
+    assert "nothing to do" in here("plan", "--pipeline", bench.pipeline, home=bench.home.root).out
     assert bench.run() == {}
 
 
@@ -139,7 +139,7 @@ def test_limits_and_names_make_nothing_stale(bench: Bench) -> None:
     bench.change(
         "first.py:first}", "first.py:first, timeout: 5m, retry: {attempts: 7}, resources: {memory: 1Gi}}"
     )
-    assert hilum("plan", "--pipeline", bench.pipeline, "--json", home=bench.home.root).json == []
+    assert here("plan", "--pipeline", bench.pipeline, "--json", home=bench.home.root).json == []
 
 
 def test_planning_changes_nothing(bench: Bench) -> None:

@@ -13,6 +13,8 @@ from beds.engines import Yard, wait_until
 from beds.homes import differences, faults, snapshot
 from hilum.dicom.phantom import chest_ct, many_instances
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = """name: check
 settle: {quiet: 1s}
 steps:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beds.commands import hilum
+from beds.commands import here, hilum
 from beds.opens import opens
 from beds.real import real_file
 from hilum.dicom.phantom import chest_ct
@@ -33,7 +33,7 @@ def counts(home: Path) -> dict[str, int]:
         f"SELECT '{table}' AS name, count(*) AS n FROM all_{table}"
         for table in ("arrivals", "attempts", "artifacts")
     )
-    return {row["name"]: row["n"] for row in hilum("query", sql, "--json", home=home).rows}
+    return {row["name"]: row["n"] for row in here("query", sql, "--json", home=home).rows}
 
 
 def test_a_second_run_opens_no_file_and_computes_nothing(place: Place) -> None:

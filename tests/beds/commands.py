@@ -109,12 +109,11 @@ def _restored() -> Iterator[None]:
     try:
         yield
     finally:
+        configure(level="off")
         root.handlers[:] = handlers
         root.setLevel(level)
         warnings.showwarning = shown
         sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
-        configure(level="off")
-        root.handlers[:] = handlers
 
 
 def in_terminal(*arguments: str | Path, columns: int = 100, cwd: Path | None = None) -> Said:

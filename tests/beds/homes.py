@@ -79,7 +79,7 @@ def differences(one: Snapshot, other: Snapshot) -> list[str]:
 
 def faults(root: Path) -> list[str]:
     """What no home may show once all is done and no engine is at work, a line each."""
-    return [*_unsound(root), *_doubled(root), *_untold(root), *_broken_artifacts(root), *leftovers(root)]
+    return [*_unsound(root), *_doubled(root), *_untold(root), *broken_artifacts(root), *leftovers(root)]
 
 
 def unfinished(root: Path) -> list[str]:
@@ -158,7 +158,8 @@ def _untold(root: Path) -> Iterator[str]:
     yield from (f"attempt {each} never was" for each in sorted(told - begun))
 
 
-def _broken_artifacts(root: Path) -> Iterator[str]:
+def broken_artifacts(root: Path) -> Iterator[str]:
+    """Artifacts of the warehouse whose bytes are gone or others."""
     for identifier, name, digest, size in _artifacts(root):
         path = root / "store" / str(name)
         if not path.is_file():

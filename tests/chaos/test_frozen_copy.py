@@ -15,7 +15,7 @@ from beds.homes import differences, faults, snapshot
 from beds.hospital import write_hospital
 from beds.moments import await_moment
 
-COPIES = 3
+COPIES = 2
 HERE = Path(__file__).parent
 PIPELINES = ("--pipeline", HERE / "series.yaml", "--pipeline", HERE / "study.yaml")
 SOME_FAILED = 1

@@ -19,7 +19,7 @@ import pytest
 
 import hilum
 from beds.engines import Engine, Yard, signal_all
-from beds.homes import Snapshot, differences, faults, litter, snapshot, unfinished
+from beds.homes import Snapshot, broken_artifacts, differences, faults, litter, snapshot, unfinished
 from beds.hospital import write_hospital
 from beds.moments import await_moment
 
@@ -96,7 +96,7 @@ def _litter_after_mending(root: Path) -> list[str]:
     with hilum.open(root) as home:
         home.mend()
         home.warehouse.compact()
-    return [*litter(root), *faults(root)]
+    return [*litter(root), *broken_artifacts(root)]
 
 
 def _strike(engine: Engine, rng: random.Random) -> str:

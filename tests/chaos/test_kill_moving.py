@@ -4,6 +4,7 @@ the next one ends with everybody knowing where the files are.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from beds.homes import faults
 from beds.hospital import write_hospital
 from beds.moments import arrivals, instances_at
 
-KILLS = 6
+KILLS = int(os.environ.get("HILUM_CHAOS_KILLS", "40")) // 10
 PIPELINE = ("--pipeline", Path(__file__).parent / "study.yaml")
 SOME_QUARANTINED = 1
 

@@ -21,6 +21,7 @@ from hilum.ledger.interface import NewRun
 from hilum.model.work import RunState
 
 ME, OTHER = "here/1", "there/2"
+HOUR = 3600
 
 
 def overtake(ledger, claim, now=NOW):
@@ -141,6 +142,14 @@ class TestLeases:
         ledger.claim(OTHER, 1, later(1), LEASE)
         assert ledger.reclaim(later(1), gone=[ME, "never/seen"]) == 2
         assert ledger.owners() == [OTHER]
+
+    @pytest.mark.parametrize("back", [HOUR, 30 * HOUR])
+    def test_nothing_waits_for_a_time_that_the_clock_was_set_back_from(self, ledger, back):
+        start(ledger, plan_of())
+        claim = claim_one(ledger, now=later(-back))
+        assert finish(ledger, claim, AGAIN, not_before=later(10))
+        assert ledger.claim(ME, 1, later(9), LEASE) == []
+        assert claim_one(ledger, now=later(10 - back)).number == 2
 
     def test_a_clock_that_jumps_back_loses_nothing(self, ledger):
         start(ledger, plan_of())

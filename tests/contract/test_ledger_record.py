@@ -108,6 +108,17 @@ class TestRoles:
         assert ledger.acquire_role("recorder", OTHER, later(LEASE + 1), LEASE)
         assert not ledger.acquire_role("recorder", ME, later(LEASE + 2), LEASE)
 
+    def test_a_role_of_somebody_known_to_be_gone_is_free(self, ledger):
+        ledger.acquire_role("recorder", ME, NOW, LEASE)
+        assert ledger.owners() == [ME]
+        assert ledger.reclaim(NOW, gone=[ME]) == 0
+        assert ledger.owners() == []
+        assert ledger.acquire_role("recorder", OTHER, NOW, LEASE)
+
+    def test_nobody_waits_for_a_role_until_a_time_that_the_clock_was_set_back_from(self, ledger):
+        ledger.acquire_role("recorder", ME, later(3600), LEASE)
+        assert ledger.acquire_role("recorder", OTHER, NOW, LEASE)
+
     def test_a_role_is_given_back_only_by_who_has_it(self, ledger):
         ledger.acquire_role("recorder", ME, NOW, LEASE)
         ledger.release_role("recorder", OTHER)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,17 @@ class TestListing:
         if path is not None:
             (path.parent / f"{TEMPORARY}0").write_bytes(b"half")
         assert [stat.name for stat in storage.list()] == ["a/b"]
+
+    def test_what_killed_writers_left_is_swept_once_it_is_old(self, storage: Storage) -> None:
+        storage.create("a/b", b"")
+        path = storage.local_path("a/b")
+        now = datetime.now(UTC)
+        if path is not None:
+            (path.parent / f"{TEMPORARY}0").write_bytes(b"half")
+        assert storage.sweep(now - timedelta(hours=1)) == 0
+        assert storage.sweep(now + timedelta(hours=1)) == (path is not None)
+        assert storage.read("a/b") == b""
+        assert storage.sweep(now + timedelta(hours=1)) == 0
 
 
 class TestAbsence:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import inspect
 import os
+import shutil
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -108,10 +109,19 @@ class Attempt:
             except MemoryError:
                 raise
             except BaseException as error:
+                self._throw_away(output_folder(self._folder, plan.name))
                 result = self._failed(plan, step, started, error)
+            self._throw_away(self._scratch(plan.name))
             self._results[plan.name] = result
             self._host.ends(result)
         return list(self._results.values())
+
+    def _scratch(self, step: str) -> Path:
+        return self._folder / "scratch" / step
+
+    def _throw_away(self, folder: Path) -> None:
+        """Make room at once: the disk that this step filled is that of the next ones."""
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _unfinished(self, need: str) -> bool:
         """A need that this attempt was to do and did not: it failed in a way that may pass."""
@@ -212,7 +222,7 @@ class Attempt:
         )
 
     def _context(self, plan: StepPlan, step: Step, key: str) -> Context:
-        output, scratch = output_folder(self._folder, plan.name), self._folder / "scratch" / plan.name
+        output, scratch = output_folder(self._folder, plan.name), self._scratch(plan.name)
         output.mkdir(parents=True)
         scratch.mkdir(parents=True)
         ids: Mapping[str, str] = {**self._spec.labels, "step": plan.name, "task_key": key}

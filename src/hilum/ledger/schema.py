@@ -4,7 +4,7 @@ compare alike everywhere); documents are JSON text. Changes come as Alembic migr
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -24,10 +24,9 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"
-"""The newest migration: what a new database is stamped with."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from hilum.ledger.counts import EPOCH
+from hilum.ledger.counts import REVISION as REVISION
+from hilum.ledger.counts import from_time as from_time
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
@@ -220,8 +219,3 @@ schema_version = Table(
 def to_time(moment: datetime) -> int:
     """An aware datetime as microseconds since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def from_time(value: int) -> datetime:
-    """Microseconds since 1970 as an aware datetime."""
-    return EPOCH + timedelta(microseconds=value)

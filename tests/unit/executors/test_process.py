@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from beds import chaos_steps
 from beds.attempts import PATIENCE, Subject, collect, plan, run, wait_for_step
 from beds.misbehaviour import MARKER
 from hilum.errors import TerminalError
 from hilum.executors.limits import children, descendants
 from hilum.executors.process import ProcessExecutor
+from hilum.executors.slot import LONGEST_LOG
 from hilum.model.work import AttemptOutcome
 
 ENGINE = """
@@ -241,3 +243,22 @@ class TestLogs:
             os.utime(logs / f"g-{number}.log", (number, number))
         ProcessExecutor(subject.folder / "work", kept_logs=2).close()
         assert sorted(path.name for path in logs.iterdir()) == ["g-3.log", "g-4.log"]
+
+    def test_of_one_that_printed_very_much_the_end_is_kept(
+        self, subject: Subject, work: Path, executor: ProcessExecutor
+    ) -> None:
+        spec = subject.spec(plan("spam_and_fail", file=Path(chaos_steps.__file__)))
+        run(executor, spec)
+        log = work / "logs" / f"{spec.id}.log"
+        assert log.stat().st_size == LONGEST_LOG
+        assert b"nothing to be done" in log.read_bytes()[-1000:]
+
+
+class TestTime:
+    def test_a_step_has_no_more_time_than_its_own_whatever_its_neighbours_have(
+        self, subject: Subject, executor: ProcessExecutor
+    ) -> None:
+        steps = plan("noop", timeout=600), plan("sleep", timeout=0.5), plan("sizes", timeout=600)
+        [report] = run(executor, subject.spec(*steps, timeout=1200.5))
+        assert (report.outcome, report.failed_step) == (AttemptOutcome.TIMEOUT, "sleep")
+        assert report.detail == "took longer than 0.5 s"

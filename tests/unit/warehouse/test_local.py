@@ -225,6 +225,7 @@ def test_a_damaged_file_is_named_by_queries_and_by_compaction(warehouse: LocalWa
             work()
         assert f"warehouse/arrivals/{path.name}" in str(caught.value)
         assert caught.value.hint
+    assert warehouse.check() == [f"warehouse/arrivals/{path.name}"]
 
 
 def test_a_flipped_bit_in_a_page_stops_a_compaction(warehouse: LocalWarehouse) -> None:

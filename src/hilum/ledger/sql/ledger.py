@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, delete, insert, inspect, select, text, update
 
 from hilum.errors import UsageError
 from hilum.ledger import schema
+from hilum.ledger.counts import summarize
 from hilum.ledger.interface import Ledger, LedgerBusy, LedgerDamaged, Summary
-from hilum.ledger.schema import from_time, to_time
+from hilum.ledger.schema import to_time
 from hilum.ledger.sql.database import Database
 from hilum.ledger.sql.dispatch import Dispatching
 from hilum.ledger.sql.intake import Intake
 from hilum.ledger.sql.outbox import Outbox
 from hilum.ledger.sql.planning import Planning
-from hilum.ledger.sql.runs import to_task
 from hilum.ledger.sql.soundness import disagreements
 from hilum.ledger.sql.subjects import Settling
-from hilum.model.work import RunPlan, RunState, TaskState
+from hilum.model.work import RunPlan
 
 
 class SqlLedger(Intake, Settling, Planning, Dispatching, Outbox, Ledger):
@@ -61,7 +60,7 @@ class SqlLedger(Intake, Settling, Planning, Dispatching, Outbox, Ledger):
 
     def summary(self) -> Summary:
         with self.database.read() as connection:
-            return _summary(connection)
+            return summarize(lambda sql: connection.execute(text(sql)).all())
 
     def check(self) -> list[str]:
         try:
@@ -118,47 +117,3 @@ def _create_schema(database: Database, connection: Connection) -> None:
     table = schema.schema_version
     if connection.execute(select(table)).first() is None:
         connection.execute(insert(table).values(version_num=schema.REVISION))
-
-
-def _summary(connection: Connection) -> Summary:
-    def count(table: Any, *by: Any, where: Any = None) -> dict[Any, int]:
-        query = select(*by, func.count()).select_from(table).group_by(*by)
-        if where is not None:
-            query = query.where(where)
-        return {(row[0] if len(by) == 1 else tuple(row[:-1])): row[-1] for row in connection.execute(query)}
-
-    runs: dict[str, dict[str, int]] = {}
-    table = schema.runs.c
-    shown = table.current | (table.state == RunState.SUPERSEDED.value)
-    for (pipeline, state), number in count(schema.runs, table.pipeline, table.state, where=shown).items():
-        runs.setdefault(pipeline, {})[state] = number
-    subjects = schema.subjects.c
-    opened = connection.execute(
-        select(func.count(), func.min(subjects.first_arrival)).where(subjects.open, subjects.instances > 0)
-    ).one()
-    dead = (
-        select(schema.tasks)
-        .join(schema.runs, schema.runs.c.id == schema.tasks.c.run_id)
-        .where(schema.tasks.c.state == TaskState.DEAD.value, table.current)
-        .order_by(table.created_at.desc(), schema.tasks.c.run_id, schema.tasks.c.position)
-        .limit(20)
-    )
-    again = (
-        select(schema.revisions.c.subject_id).group_by(schema.revisions.c.subject_id).having(func.count() > 1)
-    )
-    late = select(func.count()).select_from(again.subquery())
-    old = select(func.count()).select_from(schema.runs).where(~table.current)
-    waiting = schema.quarantine.c.released_at.is_(None)
-    return Summary(
-        arrivals=count(schema.arrivals, schema.arrivals.c.outcome),
-        subjects=count(schema.subjects, subjects.scope, where=subjects.instances > 0),
-        open_subjects=opened[0],
-        runs=runs,
-        tasks=count(schema.tasks, schema.tasks.c.state),
-        superseded=connection.execute(old).scalar_one(),
-        late=connection.execute(late).scalar_one(),
-        quarantine=count(schema.quarantine, schema.quarantine.c.reason, where=waiting),
-        outbox=connection.execute(select(func.coalesce(func.sum(schema.outbox.c.rows), 0))).scalar_one(),
-        oldest_open=None if opened[1] is None else from_time(opened[1]),
-        failures=tuple(to_task(row) for row in connection.execute(dead)),
-    )
