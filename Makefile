@@ -20,7 +20,7 @@ HEAVY :=
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup beds demo check check-format check-lint check-types check-floors check-docs check-tests \
-        test heavy bench chaos docs pictures identities format lock clean
+        test heavy bench bench-intake chaos docs pictures identities format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -55,7 +55,7 @@ check-docs: setup
 	@$(BIN)/python tools/reference.py --check
 
 check-tests: setup
-	@$(BIN)/pytest -q -m 'not slow' tests/unit tests/contract
+	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m 'not slow' tests/unit tests/contract
 
 test: setup beds  ## every test that needs no heavy bed
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal tests
@@ -66,6 +66,10 @@ heavy: setup $(HEAVY)  ## the suites that `make test` leaves out
 
 bench: setup  ## the figures, beside the machine they were measured on
 	@$(BIN)/python -m benchmarks
+
+bench-intake: setup  ## Hilum's intake beside pydicom, dcmtk, Orthanc and others: docs/performance.md's tables
+	@tools/peers
+	@$(BIN)/python -m benchmarks intake
 
 chaos: setup  ## the long form of the fault tests: KILLS=1000 engines and workers are killed at random
 	@HILUM_CHAOS_KILLS=$(KILLS) $(BIN)/pytest -n $(WORKERS) --dist worksteal -rP tests/chaos

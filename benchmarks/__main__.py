@@ -1,8 +1,8 @@
 """Runs every benchmark beside this file, each in a process of its own, after saying what machine it is: a figure
 without its machine says nothing.
 
-``python -m benchmarks [--quick] [NAME ...]``; a benchmark is a module that prints its figures and may look for
-``--quick``, which asks for a smaller form that only shows that it works.
+``python -m benchmarks [--quick] [NAME ...]``; a benchmark is a module with a ``main`` that prints its figures and may
+look for ``--quick``, which asks for a smaller form that only shows that it works.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def fsync_seconds() -> float:
 
 
 def main() -> int:
-    known = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
+    known = sorted(
+        path.stem for path in HERE.glob("[a-z]*.py") if "\ndef main(" in path.read_text(encoding="utf-8")
+    )
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="The figures, beside the machine."
     )

@@ -52,7 +52,7 @@ def overhead(folder: Path, runs: int, steps: int) -> float:
         engine.settler.settle()
         engine.planner.plan()
         start = time.perf_counter()
-        engine.work()
+        engine.work(taken.subjects)
         seconds = time.perf_counter() - start
         engine.close()
         tasks = home.status().tasks

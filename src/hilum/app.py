@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hilum.engine.doctor import Finding
     from hilum.engine.engine import Engine, RunReport
     from hilum.engine.export import Exported
+    from hilum.engine.index import IndexReport
     from hilum.engine.lineage import Lineage
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from hilum.pipeline.document import Pipeline
     from hilum.steps.registry import StepRegistry
     from hilum.storage import Storage
-    from hilum.warehouse.interface import Warehouse
+    from hilum.warehouse.interface import Dialect, Warehouse
 
 DEFAULT_HOME = ".hilum"
 MARKS = ("ledger.sqlite", "store", "hilum.toml")
@@ -153,6 +154,7 @@ class Home:
     def run(
         self,
         *paths: str | Path,
+        manifests: Iterable[str | Path] = (),
         pipelines: Iterable[str | Path | Pipeline] = (),
         verify: bool = False,
         observer: Observer | None = None,
@@ -161,19 +163,52 @@ class Home:
         """Process what is at ``paths`` now, and return when all of it is done.
 
         Args:
+            paths: files, folders, archives, patterns such as ``scans/**/*.dcm``, ``file://`` addresses.
+            manifests: lists of more of them, ``-`` for standard input; see docs/how-to/inputs.md.
             pipelines: files or declared pipelines; by default those of the settings, else the built-in default.
             verify: read again also what seems unchanged.
             observer: told what happens.
             stop: asked now and then; True ends the run early, what is at work is finished first.
         """
-        from hilum.sources.folder import FolderSource
+        from hilum.sources.inputs import Inputs
 
-        source = FolderSource([Path(path) for path in paths], self.clock, skip=[self.root])
+        source = Inputs(paths, self.clock, manifests=manifests, skip=[self.root])
         engine = self.engine(pipelines, observer)
         try:
             return engine.process(source, verify=verify, stop=stop)
         finally:
             engine.close()
+
+    def index(
+        self,
+        *paths: str | Path,
+        digest: bool = True,
+        verify: bool = False,
+        observer: Observer | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> IndexReport:
+        """Write the headers of what is at ``paths`` to the warehouse, and do nothing else.
+
+        Args:
+            digest: hash every object; without, only headers are read, which is several times faster.
+            verify: read again also what was indexed before and seems unchanged.
+            observer: told what happens.
+            stop: asked now and then; True ends the index early, and the next one goes on.
+        """
+        from hilum.engine.index import Indexer
+        from hilum.engine.readers import default_workers
+        from hilum.sources.folder import FolderSource
+
+        source = FolderSource([Path(path) for path in paths], self.clock, skip=[self.root])
+        indexer = Indexer(
+            self.warehouse,
+            self._recorder(),
+            self.clock,
+            workers=self.settings.workers or default_workers(),
+            digest=digest,
+            observer=observer,
+        )
+        return indexer.index(source, verify=verify, stop=stop)
 
     def serve(
         self,
@@ -209,6 +244,7 @@ class Home:
     ) -> Engine:
         """An engine on this home; close it after use."""
         from hilum.engine.engine import Engine
+        from hilum.engine.readers import default_workers
         from hilum.executors.process import ProcessExecutor
 
         return Engine(
@@ -222,6 +258,7 @@ class Home:
             memory_cap=self.settings.memory_bytes,
             results=self.results,
             observer=observer,
+            readers=self.settings.workers or default_workers(),
         )
 
     def pipelines(self, given: Iterable[str | Path | Pipeline] = ()) -> list[CompiledPipeline]:
@@ -288,13 +325,26 @@ class Home:
             after = page[-1].id
             yield from page
 
-    def retry(self, runs: Iterable[str] | None = None) -> list[str]:
-        """Bring dead tasks back (of these runs, or of all that failed); the next engine tries them again."""
-        return self.ledger.retry(runs, self.clock.now())
+    def retry(
+        self, runs: Iterable[str] | None = None, pipelines: Iterable[str | Path | Pipeline] = ()
+    ) -> list[str]:
+        """Bring dead tasks back (of these runs, or of all that failed); the next engine tries them again.
 
-    def work(self, observer: Observer | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+        Args:
+            pipelines: as for :meth:`run`; their runs take over the limits and retries that they give now.
+        """
+        plans = [pipeline.plan for pipeline in self.pipelines(pipelines)]
+        return self.ledger.retry(runs, self.clock.now(), plans)
+
+    def work(
+        self,
+        observer: Observer | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        *,
+        pipelines: Iterable[str | Path | Pipeline] = (),
+    ) -> None:
         """Run what the ledger has open, and return when it is done."""
-        engine = self.engine((), observer)
+        engine = self.engine(pipelines, observer)
         try:
             engine.work(stop=stop)
         finally:
@@ -315,9 +365,16 @@ class Home:
 
     # --- looking
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Read-only SQL over the warehouse, as an Arrow table; ``.to_pandas()`` makes it a data frame."""
-        return self.warehouse.query(sql, parameters)
+    def query(
+        self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
+    ) -> pa.Table:
+        """Read-only SQL over the warehouse, as an Arrow table; ``.to_pandas()`` makes it a data frame.
+
+        Args:
+            parameters: the values of ``?`` in the SQL.
+            dialect: ``bigquery`` or ``duckdb``; by default ``bigquery`` for SQL with a mark that only GoogleSQL has.
+        """
+        return self.warehouse.query(sql, parameters, dialect=dialect)
 
     def status(self) -> Summary:
         """The state of the home in counts."""

@@ -29,6 +29,7 @@ class Settings:
         ledger: SQLAlchemy URL of the ledger; empty means ``ledger.sqlite`` in the home.
         pipelines: pipeline files, relative to the home; empty means the built-in default.
         slots: attempts at once; 0 means one for each core.
+        workers: processes that read objects; 0 means one for each core, up to 8.
         memory: most memory for one attempt, such as ``8Gi``; empty means three quarters of the machine's.
         still: seconds that a watched file must not change before it counts.
         sweep: seconds between two looks at everything that is watched.
@@ -39,6 +40,7 @@ class Settings:
     ledger: str = ""
     pipelines: tuple[str, ...] = ()
     slots: int = 0
+    workers: int = 0
     memory: str = ""
     still: float = 2.0
     sweep: float = 60.0

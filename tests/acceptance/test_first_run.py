@@ -153,6 +153,18 @@ def test_global_options_may_stand_anywhere(real_home: Path) -> None:
     assert here("status", f"--home={real_home}", "--json").json == before
 
 
+def test_a_home_is_named_by_option_or_variable_or_is_where_one_stands(
+    real_home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".hilum").symlink_to(real_home)
+    for said in (
+        hilum("status", "--json", cwd=tmp_path),
+        hilum("status", "--json", HILUM_HOME=str(real_home)),
+        hilum("status", "--json", home=real_home, HILUM_HOME="/nowhere"),
+    ):
+        assert Path(said.json["home"]).samefile(real_home)
+
+
 def test_a_setting_that_there_is_not_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "hilum.toml").write_text("slotz = 3\n")
     said = here("status", home=tmp_path, code=2)

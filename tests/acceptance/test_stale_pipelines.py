@@ -9,6 +9,7 @@ import pytest
 import hilum as api
 from beds.commands import here
 from hilum.dicom.phantom import many_instances
+from hilum.sources.folder import FolderSource
 
 STEPS = """
 from hilum import Code, Context, Measure, Output, Parameters, step
@@ -140,6 +141,58 @@ def test_limits_and_names_make_nothing_stale(bench: Bench) -> None:
         "first.py:first}", "first.py:first, timeout: 5m, retry: {attempts: 7}, resources: {memory: 1Gi}}"
     )
     assert here("plan", "--pipeline", bench.pipeline, "--json", home=bench.home.root).json == []
+
+
+PICKY = """
+from hilum import Context, StepError, step
+
+@step("picky")
+def picky(ctx: Context) -> None:
+    if len(ctx.instances) == 1:
+        raise StepError("one is not enough", reason="too-few")
+"""
+
+
+def test_the_plan_tells_what_failed_what_grew_and_what_is_new(tmp_path: Path) -> None:
+    (tmp_path / "picky.py").write_text(PICKY)
+    pipeline = tmp_path / "picky.yaml"
+    pipeline.write_text("name: picky\nsteps:\n  picky: {uses: ./picky.py:picky}\n")
+    list(many_instances(tmp_path / "one", 1, seed=1))
+    list(many_instances(tmp_path / "two", 2, seed=2))
+    with api.open(tmp_path / "home") as home:
+        home.run(tmp_path / "one", tmp_path / "two", pipelines=[pipeline])
+        list(many_instances(tmp_path / "three", 3, seed=2))
+        list(many_instances(tmp_path / "new", 4, seed=3))
+        engine = home.engine([pipeline])
+        engine.take_in(FolderSource([tmp_path / "three", tmp_path / "new"], home.clock))
+        engine.close()
+        before = home.status()
+        reasons = {due.subject.instances: list(due.reasons) for due in home.plan([pipeline])}
+        assert reasons == {1: ["failed"], 3: ["late-instances"], 4: ["new"]}
+        assert home.status() == before
+
+
+SLOW = """
+import time
+from hilum import Context, step
+
+@step("slow")
+def slow(ctx: Context) -> None:
+    time.sleep(0.3)
+"""
+
+
+def test_more_time_than_before_reaches_a_run_that_is_brought_back(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    pipeline = tmp_path / "slow.yaml"
+    text = "name: slow\nsteps:\n  slow: {uses: ./slow.py:slow, timeout: 0.1s, retry: {attempts: 1}}\n"
+    pipeline.write_text(text)
+    list(many_instances(tmp_path / "scans", 1))
+    home = tmp_path / "home"
+    here("run", tmp_path / "scans", "--pipeline", pipeline, home=home, code=1)
+    here("retry", "--pipeline", pipeline, home=home, code=1)
+    pipeline.write_text(text.replace("0.1s", "1m"))
+    here("retry", "--pipeline", pipeline, home=home)
 
 
 def test_planning_changes_nothing(bench: Bench) -> None:

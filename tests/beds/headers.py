@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from hilum.dicom.elements import DataElement, decode
+from hilum.dicom.rows import line_of
 
 PYDICOM = Path(pydicom.data.__file__).parent
 CT = PYDICOM / "test_files" / "CT_small.dcm"
@@ -51,6 +53,11 @@ def written(dataset: Dataset, syntax: str = ExplicitVRLittleEndian, preamble: bo
         implicit, little = pydicom.uid.UID(syntax).is_implicit_VR, pydicom.uid.UID(syntax).is_little_endian
         dataset.save_as(stream, implicit_vr=implicit, little_endian=little)
     return stream.getvalue()
+
+
+def lines(*rows: Mapping[str, Any]) -> bytes:
+    """Rows of ``dicom_metadata`` as the warehouse takes them."""
+    return "".join(f"{line_of(row)}\n" for row in rows).encode()
 
 
 def read_back(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> list[DataElement]:

@@ -5,6 +5,7 @@ Everything goes through the port, so these hold for any adapter.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,25 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE = 60.0
 NEWEST = "0002"
 """The schema that this Hilum writes."""
+
+OLDER_ROW = {
+    "TransferSyntaxUID": "1.2.840.10008.1.2",
+    "StudyDate": "2020-02-29",
+    "ContentTime": "10:20:30.000500",
+    "FrameReferenceDateTime": "2020-02-29T10:20:30.000000Z",
+    "PatientName": {"Alphabetic": {"FamilyName": "Doe"}},
+    "RequestAttributesSequence": [{"ScheduledProcedureStepStartDate": "1970-01-02"}],
+    "OverlayRows": [{"Id": "6000", "Value": 5}],
+}
+"""A header's row as Hilum kept it before rows were text."""
+NEWER_ROW = {
+    "StudyDate": 18_321,
+    "ContentTime": 37_230_000_500,
+    "FrameReferenceDateTime": "2020-02-29T10:20:30.000000Z",
+    "PatientName": {"Alphabetic": {"FamilyName": "Doe"}},
+    "RequestAttributesSequence": [{"ScheduledProcedureStepStartDate": 1}],
+    "OverlayRows": [{"Id": "6000", "Value": 5}],
+}
 
 OK = TaskState.SUCCEEDED
 DEAD = TaskState.DEAD
@@ -52,7 +72,7 @@ def received(
         digest,
         Instance(uid, "1.2.840.10008.5.1.4.1.1.2", series, study, digest, uri, 1000 + number, "1.2.840.10008.1.2.1"),
         facts={"Modality": "CT", "InstanceNumber": number, **facts},
-        row={"SOPInstanceUID": uid, "Modality": "CT"},
+        row=f'{{"SOPInstanceUID":"{uid}","Modality":"CT"}}',
     )  # fmt: skip
 
 
@@ -174,5 +194,7 @@ def posted(ledger: Ledger, limit: int = 200) -> dict[str, list[dict[str, Any]]]:
     while batch := ledger.take_outbox(limit):
         for table, items in batch.rows.items():
             rows.setdefault(table, []).extend(items)
+        if batch.headers:
+            rows.setdefault("dicom_metadata", []).extend(map(json.loads, batch.headers.splitlines()))
         ledger.outbox_done(batch.number)
     return rows

@@ -1,11 +1,14 @@
 """The ledger's port, intake: each arrival gets exactly one outcome, whatever comes and however often."""
 
+import json
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select, update
 
-from beds.ledgers import NOW, find, later, posted, received, settle, unreadable
+from beds.ledgers import NEWER_ROW, NOW, OLDER_ROW, find, later, posted, received, settle, unreadable
 from hilum.errors import UsageError
+from hilum.ledger import schema
 from hilum.model.arrival import Outcome
 from hilum.model.subject import Scope, subject_id
 
@@ -148,15 +151,46 @@ class TestRelease:
         assert settle(ledger, after).digest != before.revision
         assert ledger.locations(["1.2.3.1"]) == {"1.2.3.1": "file:///other.dcm"}
 
-    def test_keeping_the_new_retracts_the_old_header_and_posts_the_new(self, ledger):
-        _, new, entry = self.conflict(ledger)
+    def test_keeping_the_new_posts_its_header_under_the_id_that_the_old_one_had(self, ledger):
+        ledger.record_arrivals([received(1)], NOW)
+        (before,) = posted(ledger)["dicom_metadata"]
+        new = received(1, content="other", uri="file:///other.dcm")
+        ledger.record_arrivals([new], NOW)
+        (entry,) = ledger.quarantine()
         ledger.release(entry.id, "new", later(9))
         rows = posted(ledger)
-        (header,), (retraction,) = rows["dicom_metadata"], rows["retractions"]
+        (header,) = rows["dicom_metadata"]
         assert header["FileSHA256"] == new.digest
-        assert retraction["table_name"] == "dicom_metadata"
-        assert retraction["row_id"] != header["_row_id"]
-        assert [row["decision"] for row in rows["quarantine"]] == ["new"]
+        assert header["_row_id"] == before["_row_id"]
+        assert [row["decision"] for row in rows["quarantine"]] == ["", "new"]
+        assert "retractions" not in rows
+
+    def test_keeping_the_new_retracts_a_header_that_an_older_version_named_otherwise(self, ledger):
+        ledger.record_arrivals([received(1)], NOW)
+        ledger.record_arrivals([received(1, content="other", uri="file:///other.dcm")], NOW)
+        ledger.database.write(
+            lambda connection: connection.execute(update(schema.instances).values(header_id="i-older"))
+        )
+        posted(ledger)
+        (entry,) = ledger.quarantine()
+        ledger.release(entry.id, "new", later(9))
+        (retraction,) = posted(ledger)["retractions"]
+        assert (retraction["table_name"], retraction["row_id"]) == ("dicom_metadata", "i-older")
+
+    def test_keeping_new_content_that_an_older_version_put_into_quarantine_posts_its_header(self, ledger):
+        _, _, entry = self.conflict(ledger)
+        table = schema.quarantine
+
+        def age(connection):
+            kept = json.loads(connection.execute(select(table.c.received)).scalar_one())
+            kept["row"] = OLDER_ROW
+            connection.execute(update(table).values(received=json.dumps(kept)))
+
+        ledger.database.write(age)
+        ledger.release(entry.id, "new", later(9))
+        (header,) = posted(ledger)["dicom_metadata"]
+        assert header["FileURI"] == entry.uri
+        assert {name: header[name] for name in NEWER_ROW} == NEWER_ROW
 
     def test_keeping_the_same_new_content_twice_does_not_retract_what_is_kept(self, ledger):
         _, new, entry = self.conflict(ledger)

@@ -1,14 +1,20 @@
 """The ledger's port, recording: what the warehouse is to learn comes in order, in bounded batches, until it has it.
 And what people look at: roles, counts, the check."""
 
+import json
 import os
+import zlib
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 
 from beds.ledgers import (
     DEAD,
     LEASE,
+    NEWER_ROW,
     NOW,
+    OLDER_ROW,
     claim_one,
     find,
     finish,
@@ -21,7 +27,7 @@ from beds.ledgers import (
     unreadable,
 )
 from hilum.errors import UsageError
-from hilum.ledger import open_ledger
+from hilum.ledger import open_ledger, schema
 from hilum.ledger.interface import LedgerBusy
 
 ME, OTHER = "here/1", "there/2"
@@ -69,16 +75,27 @@ class TestOutbox:
 
     def test_a_batch_stays_small_enough_to_hold_in_memory(self, ledger):
         for first in range(0, 80, 10):
-            wide = [received(first + place) for place in range(10)]
-            for item in wide:
-                item.row["Noise"] = os.urandom(40_000).hex()
+            noise = os.urandom(40_000).hex()
+            wide = [replace(received(first + place), row=f'{{"PatientID":"{noise}"}}') for place in range(10)]
             ledger.record_arrivals(wide, NOW)
         sizes = []
         while batch := ledger.take_outbox():
-            sizes.append(sum(len(row["Noise"]) for row in batch.rows["dicom_metadata"]))
+            sizes.append(sum(len(json.loads(line)["PatientID"]) for line in batch.headers.splitlines()))
             ledger.outbox_done(batch.number)
         assert sum(sizes) == 80 * 80_000
         assert len(sizes) > 1
+
+    def test_entries_that_an_older_version_wrote_come_as_those_of_today(self, ledger):
+        ledger.record_arrivals([received(1)], NOW)
+        older = {"dicom_metadata": [{"_row_id": "i-1", **OLDER_ROW}], "arrivals": [{"_row_id": "e-1"}]}
+        payload = zlib.compress(json.dumps(older).encode())
+        ledger.database.write(
+            lambda connection: connection.execute(insert(schema.outbox).values(rows=2, payload=payload))
+        )
+        rows = posted(ledger)
+        assert [row["_row_id"] for row in rows["dicom_metadata"]][1:] == ["i-1"]
+        assert rows["dicom_metadata"][1].items() >= NEWER_ROW.items()
+        assert rows["arrivals"][1] == {"_row_id": "e-1"}
 
     def test_what_waits_is_counted(self, ledger):
         ledger.record_arrivals([received(1), unreadable(1)], NOW)

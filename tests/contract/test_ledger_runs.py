@@ -1,5 +1,7 @@
 """The ledger's port, runs: made once, superseded, made current again, and moved on by their tasks."""
 
+from dataclasses import replace
+
 import pytest
 
 from beds.ledgers import (
@@ -158,6 +160,15 @@ class TestSuperseding:
             finish(ledger, claim_one(ledger))
         assert run_of(ledger, old).state is RunState.SUCCEEDED
 
+    def test_a_run_that_becomes_current_again_has_the_limits_of_the_plan_that_made_it_so(
+        self, ledger, subject
+    ):
+        slow = plan_of(spec="A")
+        quick = replace(slow, steps=tuple(replace(step, timeout=7.0) for step in slow.steps))
+        for plan in (slow, plan_of(spec="B"), quick):
+            ledger.create_runs([NewRun(plan, subject.id, subject.revision)], [], NOW)
+        assert [step.timeout for step in claim_one(ledger).plan.steps] == [7.0]
+
     def test_a_late_arrival_supersedes_the_run_on_the_older_revision(self, ledger):
         old = start(ledger, plan_of())
         ledger.record_arrivals([received(5000, series="1.2.1.1", study="1.2.1")], later(1))
@@ -264,6 +275,17 @@ class TestRetry:
         finish(ledger, claim)
         finish(ledger, claim_one(ledger, now=later(9)))
         assert run_of(ledger, run_id).state is RunState.SUCCEEDED
+
+    def test_a_run_that_is_brought_back_takes_the_limits_that_its_pipeline_gives_now(self, ledger):
+        run_id = self.failed(ledger)
+        shape = plan_of({"a": (), "b": ["a"], "c": ()}, [("a", "b"), ("c",)])
+        newer = replace(
+            shape, steps=tuple(replace(step, timeout=7.0, memory=9 << 30) for step in shape.steps)
+        )
+        assert ledger.retry([run_id], later(9), [plan_of(spec="other"), newer]) == [run_id]
+        claim = claim_one(ledger, now=later(9))
+        assert (claim.steps, claim.plan.segments) == (("a",), (("a",), ("b",), ("c",)))
+        assert [(step.timeout, step.memory) for step in claim.plan.steps] == [(7.0, 9 << 30)] * 3
 
     def test_without_names_all_current_failed_runs_come_back(self, ledger):
         failed = {self.failed(ledger, number) for number in (1, 2)}

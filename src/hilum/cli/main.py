@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": ("hilum.cli.run:run", "Process what is at PATHS, and stop when all of it is done."),
+    "index": ("hilum.cli.index:index", "Headers of what is at PATHS to the warehouse, and nothing else."),
     "serve": ("hilum.cli.serve:serve", "Watch folders and process what arrives, until told to stop."),
     "status": ("hilum.cli.status:status", "How the home is doing: arrivals, runs, failures, what waits."),
     "query": ("hilum.cli.query:query", "Ask the warehouse in SQL."),

@@ -51,22 +51,33 @@ def plan(options: Options, pipelines: Sequence[Path], as_json: bool) -> None:
 
 @click.command()
 @click.argument("runs", nargs=-1)
+@pipeline_option
 @click.option("--no-wait", is_flag=True, help="Only mark them; a serving engine picks them up.")
 @slots_option
 @json_option
 @click.pass_obj
-def retry(options: Options, runs: Sequence[str], no_wait: bool, slots: int | None, as_json: bool) -> None:
-    """Bring failed RUNS back (all of them by default) and run them."""
+def retry(
+    options: Options,
+    runs: Sequence[str],
+    pipelines: Sequence[Path],
+    no_wait: bool,
+    slots: int | None,
+    as_json: bool,
+) -> None:
+    """Bring failed RUNS back (all of them by default) and run them.
+
+    Runs of the given pipelines take over the timeout, resources and retry that their files give now.
+    """
     from hilum.cli.progress import ProgressBars
 
     options.settings["slots"] = slots
     with options.open(log_level=quiet()) as home:
         if unknown := set(runs) - {run.id for run in home.ledger.runs(ids=runs)}:
             raise UsageError(f"there is no run {min(unknown)}", hint="`hilum status` lists failures")
-        again = home.retry(runs or None)
+        again = home.retry(runs or None, pipelines)
         if again and not no_wait:
             with ProgressBars() as bars:
-                home.work(observer=bars, stop=stop_on_signals())
+                home.work(observer=bars, stop=stop_on_signals(), pipelines=pipelines)
         after = home.ledger.runs(ids=again) if again else []
         dead = [task for task in home.ledger.tasks(again) if task.state.value == "dead"] if again else []
     states = Counter(run.state.value for run in after)

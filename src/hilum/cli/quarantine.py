@@ -10,6 +10,7 @@ from hilum.cli.main import Options
 from hilum.cli.output import json_option, print_json, print_table
 from hilum.cli.table import text
 from hilum.errors import UsageError
+from hilum.kernel.address import shown
 from hilum.model.arrival import Quarantined
 
 
@@ -37,7 +38,7 @@ def list_entries(options: Options, released: bool, reason: str | None, as_json: 
                 "size": entry.size,
                 "since": entry.quarantined_at,
                 "decision": entry.decision,
-                "file": shown_uri(entry.uri),
+                "file": shown(entry.uri),
             }
             for entry in entries
         ]
@@ -46,11 +47,11 @@ def list_entries(options: Options, released: bool, reason: str | None, as_json: 
         click.echo("the quarantine is empty" + (f" of {reason}" if reason else ""))
 
 
-@quarantine.command()
+@quarantine.command("show")
 @click.argument("entry")
 @json_option
 @click.pass_obj
-def show(options: Options, entry: str, as_json: bool) -> None:
+def show_entry(options: Options, entry: str, as_json: bool) -> None:
     """One ENTRY whole."""
     with options.open() as home:
         entries = home.quarantine(released=True)
@@ -88,13 +89,6 @@ def release(options: Options, entries: tuple[str, ...], keep: str | None, as_jso
     }
     for entry in done:
         click.echo(f"{entry.id} released: {follow[entry.decision]}")
-
-
-def shown_uri(uri: str) -> str:
-    """A local file as its path, anything else as it is; bytes that are no text as question marks."""
-    from hilum.kernel.address import is_local, local_path
-
-    return local_path(uri).encode(errors="replace").decode() if is_local(uri) else uri
 
 
 def _plain(entry: Quarantined) -> dict[str, Any]:

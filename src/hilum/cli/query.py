@@ -15,7 +15,7 @@ from hilum.errors import UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from hilum.warehouse.interface import TableInfo
+    from hilum.warehouse.interface import Dialect, TableInfo
 
 FORMATS = ["table", "csv", "jsonl", "parquet"]
 ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
@@ -29,6 +29,11 @@ ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="A file instead of the screen."
 )
+@click.option(
+    "--dialect",
+    type=click.Choice(["bigquery", "duckdb"]),
+    help="Else told by the SQL: bigquery where it has what only GoogleSQL has, such as backticks.",
+)
 @click.option("--tables", is_flag=True, help="List what can be queried; also without SQL.")
 @json_option
 @click.option(
@@ -40,11 +45,12 @@ def query(
     sql: str | None,
     form: str | None,
     output: Path | None,
+    dialect: Dialect | None,
     tables: bool,
     as_json: bool,
     limit: int,
 ) -> None:
-    """Ask the warehouse in SQL (DuckDB's). Read-only; it reaches nothing outside the home.
+    """Ask the warehouse in SQL, DuckDB's or BigQuery's. Read-only; it reaches nothing outside the home.
 
     SQL "-" reads standard input. JSON is a row a line. Piped, a table is tab-separated and has all rows.
     """
@@ -57,7 +63,7 @@ def query(
             raise UsageError("Parquet is nothing for a terminal", hint="name a file with --output")
         if form == "table" and output is not None:
             raise UsageError("a table is for the screen", hint=f"end --output in {', '.join(ENDINGS)}")
-        result = home.query(sys.stdin.read() if sql == "-" else sql)
+        result = home.query(sys.stdin.read() if sql == "-" else sql, dialect=dialect)
     if form == "table":
         _print(result, limit if sys.stdout.isatty() else 0)
     else:

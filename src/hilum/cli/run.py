@@ -36,42 +36,74 @@ pipeline_option: Callable[[Any], Any] = click.option(
 slots_option: Callable[[Any], Any] = click.option(
     "--slots", type=click.IntRange(min=1), help="Attempts at once; by default one for each core."
 )
+workers_option: Callable[[Any], Any] = click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes that read files; by default one for each core."
+)
+
+inputs_argument: Callable[[Any], Any] = click.argument("paths", nargs=-1, type=click.Path(path_type=str))
+manifests_option: Callable[[Any], Any] = click.option(
+    "--from",
+    "manifests",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=str),
+    help="A list of inputs, a line each or a CSV column; - is standard input; repeatable.",
+)
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@inputs_argument
+@manifests_option
 @pipeline_option
 @click.option("--verify", is_flag=True, help="Read every file again, also those that seem unchanged.")
+@workers_option
 @slots_option
 @json_option
 @click.pass_obj
 def run(
     options: Options,
-    paths: Sequence[Path],
+    paths: Sequence[str],
+    manifests: Sequence[str],
     pipelines: Sequence[Path],
     verify: bool,
+    workers: int | None,
     slots: int | None,
     as_json: bool,
 ) -> None:
-    """Process what is at PATHS (files or folders), and stop when all of it is done.
+    """Process what is at PATHS, and stop when all of it is done.
 
+    PATHS are files, folders, archives (zip, tar, tar.gz, tar.zst, gz), patterns in quotes, file:// addresses.
     Exit code 0: all done; 1: something failed or was quarantined; 2: wrong use.
     """
     from hilum.cli.progress import ProgressBars
 
-    for path in paths:
-        if not os.path.lexists(path):
-            raise UsageError(f"there is nothing at {path}", hint="check the path", reason="no-such-path")
-    options.settings["slots"] = slots
+    wanted = inputs(paths, manifests)
+    options.settings |= {"slots": slots, "workers": workers}
     with options.open(create=True, log_level=quiet()) as home:
         with ProgressBars() as bars:
             report = home.run(
-                *paths, pipelines=pipelines, verify=verify, observer=bars, stop=stop_on_signals()
+                *wanted,
+                manifests=manifests,
+                pipelines=pipelines,
+                verify=verify,
+                observer=bars,
+                stop=stop_on_signals(),
             )
         show(home, report, bars.attempts, as_json=as_json)
     failed = any(each.state.value == "failed" for each in report.runs)
     refused = bool(report.intake.get("quarantined"))
     raise click.exceptions.Exit(130 if report.interrupted else int(failed or refused))
+
+
+def inputs(paths: Sequence[str], manifests: Sequence[str]) -> list[str]:
+    """What ``paths`` mean; refused before a home is made where nothing is named, or it is not there."""
+    from hilum.sources.inputs import named
+
+    if not paths and not manifests:
+        raise UsageError(
+            "nothing is named to look at", hint="name a folder, a file or a pattern, or a list with --from"
+        )
+    return named(paths)
 
 
 def quiet() -> Level:

@@ -34,8 +34,8 @@ class Column:
 
     Attributes:
         type: BigQuery's name of it: STRING, INTEGER, FLOAT, DATE, TIME, TIMESTAMP or RECORD for DICOM's. In rows
-            DATE is ``YYYY-MM-DD``, TIME ``HH:MM:SS.ffffff`` and TIMESTAMP ISO 8601 in UTC, each as text; RECORD is
-            a dict of its fields, absent ones being null.
+            DATE is days since 1970-01-01, TIME microseconds of the day and TIMESTAMP ISO 8601 text in UTC; RECORD is
+            an object of its fields, absent ones being null.
         repeated: a list of such.
     """
 
@@ -104,10 +104,10 @@ def columns_of(rows: Iterable[Mapping[str, Any]], extra: Iterable[Column] = ()) 
     for row in rows:
         names.update(row)
         for name, value in row.items():
-            if value and isinstance(value, list) and _is_sequence(name):
+            if value and isinstance(value, list) and is_sequence(name):
                 items.setdefault(name, []).extend(value)
     for name in sorted(names - {column.name for column in columns}, key=_order):
-        if not _is_sequence(name):
+        if not is_sequence(name):
             columns.append(_column(name))
         elif fields := columns_of(items.get(name, ())):
             columns.append(Column(name, "RECORD", True, tuple(fields)))
@@ -121,7 +121,8 @@ def _column(name: str) -> Column:
     return column
 
 
-def _is_sequence(name: str) -> bool:
+def is_sequence(name: str) -> bool:
+    """Whether a column or field of this name is a list of rows."""
     if name.startswith(PRIVATE_SEQUENCE):
         return True
     element = lookup(name)

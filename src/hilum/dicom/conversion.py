@@ -16,6 +16,7 @@ _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})|([0-9]{4})\.([0-9]{2})\.([0-9]{2})")
 _TIME = re.compile(r"([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(?:\.([0-9]{1,6}))?)?)?")
 _OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
+EPOCH = date(1970, 1, 1).toordinal()
 _GROUPS = tuple((group.name, tuple(part.name for part in group.fields)) for group in NAME_FIELDS)
 
 
@@ -44,22 +45,15 @@ def to_float(value: Value) -> float:
     return number
 
 
-def to_date(value: Value) -> str:
-    """``YYYYMMDD``, or ACR-NEMA's ``YYYY.MM.DD``, as ``YYYY-MM-DD``."""
-    found = _DATE.fullmatch(to_text(value))
-    if not found:
-        raise ValueError("not a date")
-    year, month, day = (int(part) for part in found.groups() if part)
-    return date(year, month, day).isoformat()
+def to_date(value: Value) -> int:
+    """``YYYYMMDD``, or ACR-NEMA's ``YYYY.MM.DD``, as days since 1970-01-01."""
+    return _date(to_text(value)).toordinal() - EPOCH
 
 
-def to_time(value: Value) -> str:
-    """``HHMMSS.FFFFFF``, or ACR-NEMA's ``HH:MM:SS``, as ``HH:MM:SS.ffffff``; what is left out is zero."""
-    found = _TIME.fullmatch(to_text(value))
-    if not found:
-        raise ValueError("not a time")
-    hour, minute, second, fraction = found.groups(default="0")
-    return time(int(hour), int(minute), int(second), int(fraction.ljust(6, "0"))).isoformat("microseconds")
+def to_time(value: Value) -> int:
+    """``HHMMSS.FFFFFF``, or ACR-NEMA's ``HH:MM:SS``, as microseconds of the day; what is left out is zero."""
+    found = _time(to_text(value))
+    return ((found.hour * 60 + found.minute) * 60 + found.second) * 1_000_000 + found.microsecond
 
 
 def to_timestamp(value: Value, offset: str = "") -> str:
@@ -70,16 +64,32 @@ def to_timestamp(value: Value, offset: str = "") -> str:
     """
     text = to_text(value)
     digits, sign, zone = text.partition("+") if "+" in text else text.partition("-")
-    moment = f"{to_date(digits[:8])}T{to_time(digits[8:] or '00')}"
+    local = datetime.combine(_date(digits[:8]), _time(digits[8:] or "00"))
     found = _OFFSET.fullmatch(sign + zone or offset or "+0000")
     if not found:
         raise ValueError("not an offset from UTC")
     away = timedelta(hours=int(found[2]), minutes=int(found[3]))
-    local = datetime.fromisoformat(moment).replace(tzinfo=timezone(-away if found[1] == "-" else away))
+    local = local.replace(tzinfo=timezone(-away if found[1] == "-" else away))
     try:
         return local.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     except OverflowError:
         raise ValueError("before the first year or after the last") from None
+
+
+def _date(text: str) -> date:
+    found = _DATE.fullmatch(text)
+    if not found:
+        raise ValueError("not a date")
+    year, month, day = (int(part) for part in found.groups() if part)
+    return date(year, month, day)
+
+
+def _time(text: str) -> time:
+    found = _TIME.fullmatch(text)
+    if not found:
+        raise ValueError("not a time")
+    hour, minute, second, fraction = found.groups(default="0")
+    return time(int(hour), int(minute), int(second), int(fraction.ljust(6, "0")))
 
 
 def to_name(value: Value) -> dict[str, dict[str, str]]:

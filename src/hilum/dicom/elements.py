@@ -7,12 +7,13 @@ give the same list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hilum.dicom.charsets import DEFAULT, Charset, codec
 from hilum.dicom.standard.keywords import by_tag
-from hilum.dicom.values import BINARY, KNOWN, Value, decode_value
+from hilum.dicom.values import BINARY, KNOWN, UndecodableError, Value, decode_value
 
 if TYPE_CHECKING:
     from pydicom.dataelem import RawDataElement
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 PIXEL_REPRESENTATION = 0x00280103
+UNDEFINED = 0xFFFFFFFF
+LUT_DESCRIPTORS = frozenset({0x00281101, 0x00281102, 0x00281103, 0x00283002})
+"""Their first value is a count, so unsigned even where their VR is SS for the second's sake (PS3.3 C.11.1.1.1)."""
 
 
 class DataElement(NamedTuple):
@@ -29,7 +33,8 @@ class DataElement(NamedTuple):
         tag: group and element in one number.
         vr: as the file has it; looked up where the file has none (implicit VR, UN), never a choice of two.
         values: its values; of a sequence its items, each a list of elements; none for binary VRs.
-        undecoded: the bytes in hex, where they cannot be values of this VR.
+        undecoded: the bytes in hex, where they cannot be values of this VR, or where the character set is not as
+            declared; in the latter case ``values`` has the likeliest text.
     """
 
     tag: int
@@ -38,19 +43,20 @@ class DataElement(NamedTuple):
     undecoded: str = ""
 
 
-def decode(dataset: Dataset, signed: bool = False) -> list[DataElement]:
+def decode(dataset: Dataset, signed: bool = False, charset: Charset = DEFAULT) -> list[DataElement]:
     """The elements of a dataset in tag order, sequences included.
 
     Args:
         signed: what ``US or SS`` means where the dataset has no Pixel Representation of its own (PS3.5 A.1).
+        charset: what holds where it has no Specific Character Set of its own (PS3.3 C.12.1.1.2).
 
     Raises:
         ValueError: a value is shorter than it says, or a sequence cannot be parsed; pydicom has errors of other
             types too for such bytes.
     """
     raws = sorted(zip(map(int, dataset.keys()), dataset.values(), strict=True), key=itemgetter(0))
-    found = dataset.original_character_set
-    encodings = [found] if isinstance(found, str) else list(found)
+    if SPECIFIC_CHARACTER_SET in dataset:
+        charset = _charset(dataset.get_item(SPECIFIC_CHARACTER_SET, keep_deferred=True).value)
     creators: dict[int, str] = {}
     decoded = []
     for tag, raw in raws:
@@ -58,9 +64,9 @@ def decode(dataset: Dataset, signed: bool = False) -> list[DataElement]:
         if vr is None or vr == "UN" or vr not in KNOWN:
             vr = _vr_of(tag, vr, creators, signed)
         if isinstance(raw, tuple):
-            element = _decode_raw(tag, vr, raw, encodings, signed)
+            element = _decode_raw(tag, vr, raw, charset, signed)
         else:
-            element = _decode_built(tag, vr, raw.value, signed)
+            element = _decode_built(tag, str(vr), raw.value, charset, signed)
         decoded.append(element)
         if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF and vr == "LO":
             creators[(tag >> 16) << 8 | tag & 0xFF] = str(element.values[0]) if element.values else ""
@@ -69,31 +75,46 @@ def decode(dataset: Dataset, signed: bool = False) -> list[DataElement]:
     return decoded
 
 
-def _decode_raw(
-    tag: int, vr: str, raw: RawDataElement, encodings: Sequence[str], signed: bool
-) -> DataElement:
+def _charset(declared: Any) -> Charset:
+    """From the bytes of Specific Character Set, or from its terms where pydicom has converted it."""
+    if isinstance(declared, bytes | None):
+        return codec(declared or b"")
+    return codec((declared,) if isinstance(declared, str) else tuple(map(str, declared)))
+
+
+def _decode_raw(tag: int, vr: str, raw: RawDataElement, charset: Charset, signed: bool) -> DataElement:
+    value = raw.value or b""
+    if vr == "UN" and raw.length == UNDEFINED and not value:
+        vr = "SQ"  # pydicom looks for its first item to see that it is one (PS3.5 6.2.2)
     if vr in BINARY:
         return DataElement(tag, vr, [])
-    value = raw.value or b""
-    if raw.length not in (len(value), 0xFFFFFFFF):
+    if raw.length not in (len(value), UNDEFINED):
         raise ValueError("a value ends before its length")
     if vr == "SQ":
         from pydicom.values import convert_SQ
 
-        items = convert_SQ(value, raw.is_implicit_VR, raw.is_little_endian, list(encodings)) if value else []
-        return DataElement(tag, vr, [decode(item, signed) for item in items])
+        items = convert_SQ(value, raw.is_implicit_VR, raw.is_little_endian) if value else []
+        return DataElement(tag, vr, [decode(item, signed, charset) for item in items])
+    return DataElement(tag, vr, *decode_bytes(tag, vr, value, raw.is_little_endian, charset))
+
+
+def decode_bytes(tag: int, vr: str, raw: bytes, little: bool, charset: Charset) -> tuple[list[Any], str]:
+    """An element's values, and its bytes in hex where they are in doubt; see :class:`DataElement`."""
     try:
-        return DataElement(tag, vr, decode_value(vr, value, raw.is_little_endian, encodings))
-    except ValueError:
-        return DataElement(tag, vr, [], value.hex())
+        values = decode_value(vr, raw, little, charset)
+    except UndecodableError as error:
+        return list(error.values), raw.hex()
+    if tag in LUT_DESCRIPTORS and vr == "SS" and len(values) > 1:
+        values[0] = int(values[0]) & 0xFFFF
+    return values, ""
 
 
-def _decode_built(tag: int, vr: str, value: Any, signed: bool) -> DataElement:
+def _decode_built(tag: int, vr: str, value: Any, charset: Charset, signed: bool) -> DataElement:
     """An element that pydicom has already converted: an undefined-length sequence, or one set in Python."""
     if vr in BINARY or value is None or value == "":
         return DataElement(tag, vr, [])
     if vr == "SQ":
-        return DataElement(tag, vr, [decode(item, signed) for item in value])
+        return DataElement(tag, vr, [decode(item, signed, charset) for item in value])
     several = isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and vr != "PN"
     values = list(value) if several or hasattr(value, "append") else [value]
     return DataElement(tag, vr, [_plain(item) for item in values])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from hilum.dicom.columns import is_binary
 from hilum.dicom.conversion import to_float, to_integer, to_text
@@ -30,36 +30,43 @@ def facts_of(header: Iterable[DataElement]) -> dict[str, Any]:
     """
     facts = {}
     for element in header:
-        entry = _plans().get(element.tag)
-        if entry is None or not element.values or element.vr == "SQ":
+        fact = fact_of(element.tag)
+        if fact is None or not element.values or element.vr == "SQ":
             continue
-        keyword, single, convert = entry
-        value = _fact(element.values, single, convert)
+        value = fact.value(element.values)
         if value is not None:
-            facts[keyword] = value
+            facts[fact.keyword] = value
     return facts
 
 
-def _fact(values: list[Any], single: bool, convert: Callable[[Any], Any]) -> Any:
-    if single and len(values) > 1:
-        if convert is not to_text:
+class Fact(NamedTuple):
+    """How an attribute becomes a fact."""
+
+    keyword: str
+    single: bool
+    convert: Callable[[Any], Any]
+
+    def value(self, values: list[Any]) -> Any:
+        """The fact of a filled element; None if it is none."""
+        if self.single and len(values) > 1:
+            if self.convert is not to_text:
+                return None
+            values = ["\\".join(map(to_text, values))]
+        if sum(len(value) if isinstance(value, str) else 8 for value in values) > LONGEST:
             return None
-        values = ["\\".join(map(to_text, values))]
-    if sum(len(value) if isinstance(value, str) else 8 for value in values) > LONGEST:
-        return None
-    try:
-        return convert(values[0]) if single else [convert(value) for value in values]
-    except ValueError:
-        return None
+        try:
+            return self.convert(values[0]) if self.single else [self.convert(value) for value in values]
+        except ValueError:
+            return None
 
 
 @cache
-def _plans() -> dict[int, tuple[str, bool, Callable[[Any], Any]]]:
-    return {tag: _plan(element) for tag, element in elements().items() if is_fact(element)}
-
-
-def _plan(element: Element) -> tuple[str, bool, Callable[[Any], Any]]:
-    return element.keyword, element.single, _NUMBERS.get(element.vr, to_text)
+def fact_of(tag: int) -> Fact | None:
+    """How the attribute becomes a fact; None where it never does."""
+    element = elements().get(tag)
+    if element is None or not is_fact(element):
+        return None
+    return Fact(element.keyword, element.single, _NUMBERS.get(element.vr, to_text))
 
 
 def is_fact(element: Element) -> bool:

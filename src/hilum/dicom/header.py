@@ -1,13 +1,16 @@
 """Reading an instance's header: its identity, facts for selectors, and its row for the warehouse.
 
-Every object gives a header or one reason why not; no bytes whatsoever give any other error. Intake hashes an object
-as well, so the stream can be handed in and used again after.
+Every object gives a header or one reason why not; no bytes whatsoever give any other error. Our own scanner reads;
+what it does not know for certain, and what is wrong with an object, pydicom decides. Intake hashes an object as well,
+so the stream can be handed in and used again after.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +19,11 @@ from typing import Any, BinaryIO
 from hilum.dicom.elements import DataElement, decode
 from hilum.dicom.facts import facts_of
 from hilum.dicom.quiet import quiet_pydicom
-from hilum.dicom.reader import corrupt, parse
-from hilum.dicom.rows import row_of
+from hilum.dicom.reader import check_pixels, corrupt, parse
+from hilum.dicom.rows import row_text
+from hilum.dicom.scan import Scanner, Unsure
+from hilum.dicom.scan.feed import Feed
+from hilum.dicom.scan.row import RowForm
 from hilum.dicom.uid import is_valid_uid
 from hilum.errors import HilumError, UnreadableError
 
@@ -31,7 +37,7 @@ class Header:
     Attributes:
         transfer_syntax_uid: as the file meta information tells it, else as it was found out.
         facts: see :func:`hilum.dicom.facts.facts_of`.
-        row: see :func:`hilum.dicom.rows.row_of`.
+        row: see :func:`hilum.dicom.rows.row_text`.
     """
 
     sop_instance_uid: str
@@ -40,7 +46,7 @@ class Header:
     study_instance_uid: str
     transfer_syntax_uid: str
     facts: dict[str, Any] = field(default_factory=dict)
-    row: dict[str, Any] = field(default_factory=dict)
+    row: str = "{}"
 
 
 def open_object(path: Path) -> BinaryIO:
@@ -75,8 +81,7 @@ def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
         with open_object(path) as opened:
             return read_header(path, opened)
     try:
-        with quiet_pydicom():
-            return _read(stream)
+        return _read(stream)
     except HilumError:
         raise
     except OSError as error:
@@ -85,7 +90,45 @@ def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
         raise corrupt() from None
 
 
+class _Scanners(threading.local):
+    """A scanner for each thread, since it learns as it reads."""
+
+    def __init__(self) -> None:
+        self.form = RowForm()
+        self.scanner = Scanner(self.form)
+
+
+_scanners = _Scanners()
+
+
 def _read(stream: BinaryIO) -> Header:
+    try:
+        return _scanned(stream)
+    except Unsure:
+        with quiet_pydicom():
+            return _parsed(stream)
+
+
+def _scanned(stream: BinaryIO) -> Header:
+    size = stream.seek(0, io.SEEK_END)
+    if not size:
+        raise Unsure
+    scanned = _scanners.scanner.scan(Feed(stream, size))
+    row, facts = _scanners.form.finish(scanned.parts, scanned.others)
+    uids = [
+        facts.get(keyword, "")
+        for keyword in ("SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID")
+    ]
+    if not all(map(is_valid_uid, (*uids, scanned.transfer_syntax_uid))):
+        raise Unsure
+    if scanned.position:
+        feed = scanned.feed
+        check_pixels(feed.stream, scanned.position, scanned.length, feed.size, scanned.little)
+    instance, sop_class, series, study = uids
+    return Header(instance, sop_class, series, study, scanned.transfer_syntax_uid, facts, row)
+
+
+def _parsed(stream: BinaryIO) -> Header:
     parsed = parse(stream)
     elements = decode(parsed.meta) + decode(parsed.dataset)
     uids = _identity(elements)
@@ -98,7 +141,7 @@ def _read(stream: BinaryIO) -> Header:
         study_instance_uid=uids[STUDY],
         transfer_syntax_uid=parsed.transfer_syntax_uid,
         facts=facts_of(elements),
-        row=row_of(elements),
+        row=row_text(elements),
     )
 
 

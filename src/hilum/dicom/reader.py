@@ -63,7 +63,7 @@ def parse(stream: BinaryIO) -> Parsed:
         raise UnreadableError("the object has no bytes", reason="empty", hint="send it again")
     stream.seek(0)
     window = stream.read(WINDOW)
-    start = _start(window, size)
+    start = first_element(window, size)
     if len(window) < size:
         try:
             return _parse(io.BytesIO(window), len(window), start, stream, size)
@@ -99,18 +99,18 @@ def corrupt() -> UnreadableError:
     )
 
 
-def _start(head: bytes, size: int) -> int:
+def first_element(head: bytes, size: int) -> int:
     """Where the first element is: after the preamble and prefix, or at once where it looks like DICOM's first."""
     if head[PREAMBLE : PREAMBLE + 4] == PREFIX:
         if size == PREAMBLE + 4:
             raise truncated()
         return PREAMBLE + 4
-    if len(head) >= 8 and any(_is_first_element(head, order, size) for order in "<>"):
+    if len(head) >= 8 and any(_may_be_first(head, order, size) for order in "<>"):
         return 0
     raise IgnoredError("the object is not DICOM", reason="not-dicom")
 
 
-def _is_first_element(head: bytes, order: str, size: int) -> bool:
+def _may_be_first(head: bytes, order: str, size: int) -> bool:
     """Whether an object without preamble begins as one can: with file meta, a directory or the identifying group."""
     group, number = struct.unpack(f"{order}HH", head[:4])
     known = by_tag(group << 16 | number)
@@ -176,14 +176,14 @@ def _parse(source: BinaryIO, available: int, start: int, stream: BinaryIO, size:
         position = source.tell()
         source, available, size = _inflate(stream, position)
         stream = source
-    implicit, little, found = _encoding(source, syntax)
+    implicit, little, found = encoding(source, syntax)
     watch = _Watch(source, available)
     watch.last = max(map(int, meta.keys()), default=0)
     dataset = read_dataset(source, implicit, little, stop_when=watch, defer_size=BULK)
     if DIRECTORY_RECORDS in dataset:
         raise IgnoredError("the object is a DICOMDIR", reason="dicomdir")
     if watch.pixels:
-        _check_pixels(stream, *watch.pixels, size, little)
+        check_pixels(stream, *watch.pixels, size, little)
     elif available < size:
         raise corrupt()
     else:
@@ -198,7 +198,7 @@ def _text(dataset: Dataset, tag: int) -> str:
     return value.rstrip(b"\0 ").decode("latin-1") if isinstance(value, bytes) else ""
 
 
-def _encoding(source: BinaryIO, syntax: str) -> tuple[bool, bool, str]:
+def encoding(source: BinaryIO, syntax: str) -> tuple[bool, bool, str]:
     """Implicit VR?, little endian?, and the transfer syntax that this is, where the object does not tell."""
     if syntax:
         return syntax == IMPLICIT_LITTLE_ENDIAN, syntax != EXPLICIT_BIG_ENDIAN, syntax
@@ -232,7 +232,7 @@ def _inflate(stream: BinaryIO, position: int) -> tuple[BinaryIO, int, int]:
     return kept, available, size
 
 
-def _check_pixels(stream: BinaryIO, position: int, length: int, size: int, little: bool) -> None:
+def check_pixels(stream: BinaryIO, position: int, length: int, size: int, little: bool) -> None:
     """Hold pixel data's length against the object's size; of encapsulated ones (PS3.5 A.4) each fragment's."""
     if length != UNDEFINED:
         if position + length > size:

@@ -1,27 +1,35 @@
 """A header as a row of the warehouse's table ``dicom_metadata``.
 
-Columns are keywords, sequences are lists of such rows, and what has no keyword goes to ``OtherElements``, as in the
-Google Healthcare API's BigQuery export and in Imaging Data Commons, so that SQL written for those runs here.
+A row travels as text, one JSON object that nobody parses between a file and Arrow; :func:`row_of` says the same in
+Python values. Columns are keywords, sequences are lists of such rows, and what has no keyword goes to
+``OtherElements``, as in the Google Healthcare API's BigQuery export and in Imaging Data Commons, so that SQL written
+for those runs here.
 Nothing is lost on the way: a value that its column's type cannot hold is null there and verbatim in
 ``conversion_faults``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
 from hilum.dicom.columns import CONVERSION_FAULTS, OTHER_ELEMENTS, PRIVATE_SEQUENCE, column_of, is_binary
 from hilum.dicom.conversion import CONVERTERS, to_text, to_timestamp
 from hilum.dicom.elements import DataElement
-from hilum.dicom.standard.keywords import by_tag, elements
+from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.values import BINARY
 
 TIMEZONE_OFFSET = 0x00080201
+BESIDE = "TransferSyntaxUID"
+"""Left out of a row's text: a file may not tell it, so it stands beside the row, as address and digest do."""
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """How an attribute of the dictionary becomes a value of its column."""
 
     keyword: str
@@ -33,16 +41,15 @@ class _Plan(NamedTuple):
 
 
 @cache
-def _plans() -> dict[int, _Plan]:
-    return {tag: _plan(tag) for tag in elements()}
-
-
-def _plan(tag: int) -> _Plan:
-    element = elements()[tag]
+def plan_of(tag: int) -> Plan | None:
+    """The plan of an attribute; None where the dictionary has none."""
+    element = by_tag(tag)
+    if element is None:
+        return None
     column = column_of(element.keyword)
     if column is not None and element.repeating:
         column = column.fields[1]
-    return _Plan(
+    return Plan(
         element.keyword,
         to_text if column is None else CONVERTERS[column.type],
         element.single,
@@ -73,6 +80,19 @@ def row_of(header: Iterable[DataElement]) -> dict[str, Any]:
     return row
 
 
+def row_text(header: Iterable[DataElement]) -> str:
+    """:func:`row_of` as one line of JSON that UTF-8 can carry, without what stands :data:`BESIDE` it."""
+    row = row_of(header)
+    row.pop(BESIDE, None)
+    return line_of(row)
+
+
+def line_of(row: Mapping[str, Any]) -> str:
+    """A row, or a part of one, as text; lone surrogates, which JSON has and UTF-8 has not, become U+FFFD."""
+    text = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    return text if text.isascii() else LONE_SURROGATE.sub("\ufffd", text)
+
+
 class _Writer:
     """Writes the records of one header and gathers what its columns cannot hold."""
 
@@ -85,19 +105,17 @@ class _Writer:
         row: dict[str, Any] = {}
         private: dict[str, list[dict[str, Any]]] = {}
         others: list[dict[str, Any]] = []
-        plans = _plans()
         for element in header:
             tag, vr, values, undecoded = element
-            plan = plans.get(tag)
-            if plan is None and (repeated := by_tag(tag)):
-                plan = plans[repeated.tag]
+            plan = plan_of(tag)
             if plan is None or (vr == "SQ" and not plan.sequence):
                 name = f"{PRIVATE_SEQUENCE}{tag:08X}"
                 if vr == "SQ":
                     private[name] = [self.record(item, f"{path}{name}.") for item in values]
                 elif vr not in BINARY:
-                    texts = [undecoded] if undecoded else list(map(to_text, values))
-                    others.append({"Tag": name, "Data": texts})
+                    others.append({"Tag": name, "Data": other_texts(values, undecoded)})
+                    if undecoded and values:
+                        self.faults.append({"Tag": name, "Keyword": path + name, "Value": undecoded})
                 continue
             if plan.binary or vr in BINARY:
                 continue
@@ -115,22 +133,41 @@ class _Writer:
             row[OTHER_ELEMENTS] = others
         return row
 
-    def _value(self, plan: _Plan, element: DataElement, path: str) -> Any:
+    def _value(self, plan: Plan, element: DataElement, path: str) -> Any:
         """The values of a filled element that is no sequence, as its column has them."""
         tag, _, values, undecoded = element
         convert = self._timestamp if plan.convert is to_timestamp else plan.convert
-        try:
-            if undecoded or plan.sequence:
-                raise ValueError("not of the dictionary's VR")
-            if not plan.single:
-                return [convert(value) for value in values]
-            if len(values) == 1:
-                return convert(values[0])
-            if convert is to_text:
-                return "\\".join(map(to_text, values))
-        except ValueError:
-            pass
-        verbatim = undecoded or "\\".join(map(to_text, values))
-        fault = {"Tag": f"{PRIVATE_SEQUENCE}{tag:08X}", "Keyword": path + plan.keyword, "Value": verbatim}
-        self.faults.append(fault)
-        return None if plan.single else []
+        value, fault = cell(plan, convert, values, undecoded)
+        if fault is not None:
+            self.faults.append(
+                {"Tag": f"{PRIVATE_SEQUENCE}{tag:08X}", "Keyword": path + plan.keyword, "Value": fault}
+            )
+        return value
+
+
+def cell(
+    plan: Plan, convert: Callable[[Any], Any], values: list[Any], undecoded: str
+) -> tuple[Any, str | None]:
+    """What a filled element's column holds, and the element verbatim where that is not all of it.
+
+    Args:
+        convert: the plan's, or a timestamp's with an offset.
+    """
+    doubt = undecoded or None
+    try:
+        if plan.sequence or not values:
+            raise ValueError("not of the dictionary's VR")
+        if not plan.single:
+            return [convert(value) for value in values], doubt
+        if len(values) == 1:
+            return convert(values[0]), doubt
+        if convert is to_text:
+            return "\\".join(map(to_text, values)), doubt
+    except ValueError:
+        pass
+    return None if plan.single else [], undecoded or "\\".join(map(to_text, values))
+
+
+def other_texts(values: list[Any], undecoded: str) -> list[str]:
+    """What ``OtherElements`` has of an element: its values, or its bytes in hex where it has none."""
+    return list(map(to_text, values)) if values or not undecoded else [undecoded]

@@ -7,7 +7,9 @@ the text that was sent.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+
+from hilum.dicom.charsets import Charset, DoubtfulText
 
 Value = str | int | float
 
@@ -23,47 +25,49 @@ NUMBERS = {"AT": "HH", "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "U
 KNOWN = BINARY | SINGLE_TEXT | STRIPPED | LOCAL_TEXT | frozenset(NUMBERS) | {"SQ"}
 
 _PADDING = " \0"
-_ESCAPE = 0x1B
-_NAME_DELIMITERS = {0x5E, 0x3D}
-_TEXT_DELIMITERS = {0x0D, 0x0A, 0x09, 0x0C}
 
-Decoder = Callable[[bytes, bool, Sequence[str]], list[Value]]
+Decoder = Callable[[bytes, bool, Charset], list[Value]]
 
 
-def decode_value(vr: str, raw: bytes, little_endian: bool, encodings: Sequence[str]) -> list[Value]:
+class UndecodableError(ValueError):
+    """The bytes are not of their VR or character set, so that whoever has them is to keep them.
+
+    Attributes:
+        values: the likeliest reading; none where there is none.
+    """
+
+    def __init__(self, values: list[Value]) -> None:
+        super().__init__("not of the VR or the character set")
+        self.values = values
+
+
+def decode_value(vr: str, raw: bytes, little_endian: bool, charset: Charset) -> list[Value]:
     """The values of an element, none if it is empty.
 
     Args:
-        vr: any but SQ and the binary ones. encodings: Python's names of the object's character sets.
+        vr: any but SQ and the binary ones.
 
     Raises:
-        ValueError: its length is no multiple of its VR's.
+        UndecodableError: its length is no multiple of its VR's, or its text is not what was declared.
     """
-    return _DECODERS[vr](raw, little_endian, encodings) if raw else []
-
-
-def decode_text(raw: bytes, encodings: Sequence[str], vr: str) -> str:
-    """Text in the object's character sets, code extensions included (PS3.5 6.1.2.5)."""
-    if raw.isascii() and _ESCAPE not in raw:
-        return raw.decode("ascii")
-    from pydicom.charset import decode_bytes
-
-    return decode_bytes(raw, encodings, _NAME_DELIMITERS if vr == "PN" else _TEXT_DELIMITERS)
-
-
-def _stripped(raw: bytes, little_endian: bool, encodings: Sequence[str]) -> list[Value]:
-    text = raw.decode("latin-1").strip(_PADDING)
-    if "\\" in text:
-        return [part.strip(_PADDING) for part in text.split("\\")]
-    return [text] if text else []
+    return _DECODERS[vr](raw, little_endian, charset) if raw else []
 
 
 def _text(vr: str) -> Decoder:
-    def decode(raw: bytes, little_endian: bool, encodings: Sequence[str]) -> list[Value]:
-        text = decode_text(raw, encodings, vr).rstrip(_PADDING)
+    local = vr in LOCAL_TEXT
+    strip = str.strip if vr in STRIPPED else str.rstrip
+
+    def values(text: str) -> list[Value]:
+        text = strip(text, _PADDING)
         if "\\" in text and vr not in SINGLE_TEXT:
-            return [part.rstrip(_PADDING) for part in text.split("\\")]
+            return [strip(part, _PADDING) for part in text.split("\\")]
         return [text] if text else []
+
+    def decode(raw: bytes, little_endian: bool, charset: Charset) -> list[Value]:
+        try:
+            return values(charset.decode(raw, vr) if local else charset.decode_default(raw, vr))
+        except DoubtfulText as doubt:
+            raise UndecodableError(values(doubt.text)) from None
 
     return decode
 
@@ -73,12 +77,12 @@ def _number(code: str) -> Decoder:
     size = struct.calcsize(f"={code}")
     ones = {little: struct.Struct(f"{'<' if little else '>'}{code}") for little in (True, False)}
 
-    def decode(raw: bytes, little_endian: bool, encodings: Sequence[str]) -> list[Value]:
+    def decode(raw: bytes, little_endian: bool, charset: Charset) -> list[Value]:
         one = ones[little_endian]
         if len(raw) == size:
             found = [one.unpack(raw)]
         elif len(raw) % size:
-            raise ValueError("length is no multiple of the value's size")
+            raise UndecodableError([])
         else:
             found = list(one.iter_unpack(raw))
         if code == "HH":
@@ -89,7 +93,6 @@ def _number(code: str) -> Decoder:
 
 
 _DECODERS: dict[str, Decoder] = {
-    **dict.fromkeys(STRIPPED, _stripped),
-    **{vr: _text(vr) for vr in LOCAL_TEXT | SINGLE_TEXT},
+    **{vr: _text(vr) for vr in STRIPPED | LOCAL_TEXT | SINGLE_TEXT},
     **{vr: _number(code) for vr, code in NUMBERS.items()},
 }

@@ -11,14 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 
 from hilum.engine.neighbours import dead_neighbours
-from hilum.errors import HilumError
+from hilum.errors import HilumError, TerminalError
 from hilum.executors.outputs import ManifestDamaged, find_manifest
-from hilum.kernel.address import local_path
+from hilum.kernel.address import archive_of, is_of_version, local_path
 from hilum.kernel.clock import Clock
-from hilum.kernel.digest import digest_file
+from hilum.kernel.digest import digest_file, digest_stream
 from hilum.ledger.interface import Ledger, LedgerDamaged
+from hilum.model.subject import Member
 from hilum.model.work import Artifact, TaskState
 from hilum.storage import Storage
+from hilum.storage.objects import open_objects, version_at
 from hilum.warehouse.interface import Warehouse
 
 LOW_DISK = 2 << 30
@@ -138,15 +140,25 @@ class Doctor:
 
     def _instances(self) -> Iterator[Finding]:
         gone = changed = 0
-        for subject in self.ledger().subjects():
-            if subject.scope.value != "series":
-                continue
-            for member in self.ledger().members(subject):
-                path = Path(local_path(member.uri))
-                if not path.exists():
-                    gone += 1
-                elif self.deep and digest_file(path) != member.digest:
-                    changed += 1
+        packed: dict[str, str] = {}
+        versions: dict[str, str | None] = {}
+        for member in self._members():
+            archive = archive_of(member.uri)
+            if archive and archive not in versions:
+                versions[archive] = version_at(archive)
+            version = versions[archive] if archive else version_at(member.uri)
+            if version is None:
+                gone += 1
+            elif archive:
+                if self.deep or not is_of_version(member.version, version):
+                    packed[member.uri] = member.digest
+            elif self.deep and digest_file(Path(local_path(member.uri))) != member.digest:
+                changed += 1
+        for uri, opened in open_objects(sorted(packed)):  # one pass over each archive
+            if isinstance(opened, TerminalError):
+                gone += 1
+            elif digest_stream(opened) != packed[uri]:
+                changed += 1
         if gone:
             yield Finding(
                 "instances",
@@ -161,6 +173,11 @@ class Doctor:
                 f"{changed} files hold other bytes now",
                 "`hilum run --verify` takes them in",
             )
+
+    def _members(self) -> Iterator[Member]:
+        for subject in self.ledger().subjects():
+            if subject.scope.value == "series":
+                yield from self.ledger().members(subject)
 
     def _warehouse(self) -> Iterator[Finding]:
         if damaged := self.warehouse().check(deep=self.deep):

@@ -28,6 +28,8 @@ from hilum.warehouse.interface import Warehouse
 
 RECORD_EVERY = 2.0
 SETTLE_EVERY = 1.0
+ASKED_ABOUT = 100
+"""Subjects in one question about what has not ended."""
 
 log = get_logger(__name__)
 
@@ -72,6 +74,7 @@ class Engine:
         results: Path | None = None,
         rng: random.Random | None = None,
         observer: Observer | None = None,
+        readers: int = 1,
     ) -> None:
         self._ledger = ledger
         self._storage = storage
@@ -80,7 +83,7 @@ class Engine:
         self._observer = observer or Observer()
         self.planner = Planner(ledger, clock, pipelines)
         self.intake = Intake(
-            ledger, clock, self._observer, lambda subjects: follow_moves(ledger, storage, subjects)
+            ledger, clock, self._observer, lambda subjects: follow_moves(ledger, storage, subjects), readers
         )
         self.settler = Settler(ledger, storage, clock, self.planner.patience)
         self.recorder = Recorder(ledger, warehouse, storage, clock, owner, results, self._observer)
@@ -101,7 +104,10 @@ class Engine:
         self, source: Source, *, verify: bool = False, stop: Callable[[], bool] = lambda: False
     ) -> RunReport:
         """Take in what a source has now, call it complete, and do everything that follows from it."""
-        taken = self.take_in(source, verify=verify)
+        taken = self.take_in(source, verify=verify, stop=stop)
+        if stop():  # not everything was seen, so nothing may be called complete
+            self.drain()
+            return RunReport(taken.counts, [], [], frozenset(taken.subjects), interrupted=True)
         self._ledger.close_subjects(taken.subjects)
         self.settler.settle()
         started = [*self.planner.plan(), *self.planner.plan(taken.subjects)]
@@ -109,9 +115,11 @@ class Engine:
         runs = [run for run, _plan in self._ledger.current_runs(taken.subjects).values()]
         return RunReport(taken.counts, runs, started, frozenset(taken.subjects), stop())
 
-    def take_in(self, source: Source, *, verify: bool = False) -> IntakeReport:
+    def take_in(
+        self, source: Source, *, verify: bool = False, stop: Callable[[], bool] = lambda: False
+    ) -> IntakeReport:
         """Take in what a source has now; nothing runs yet."""
-        report = self.intake.take(source, verify=verify)
+        report = self.intake.take(source, verify=verify, stop=stop, meanwhile=self.record_sometimes)
         log.bind(**_told(report)).info("took in")
         return report
 
@@ -120,14 +128,14 @@ class Engine:
     ) -> None:
         """Run what is ready until all runs (of these subjects) have ended, or ``stop``; then record everything."""
         wanted = None if subjects is None else sorted(set(subjects))
-        waiting = self._ledger.unfinished(wanted)
         self._announce(wanted)
+        waiting = self._waiting(wanted)
         while waiting and not stop():
             happened = self.dispatcher.tick(self._patience())
             if (
                 happened or not self.dispatcher.busy
             ):  # where another engine does the work, nothing happens here
-                waiting = self._ledger.unfinished(wanted)
+                waiting = self._waiting(wanted)
             self.record_sometimes()
         self.drain()
 
@@ -159,6 +167,15 @@ class Engine:
     def close(self) -> None:
         """Stop what still runs; its claims are freed by whoever comes next."""
         self._executor.close()
+
+    def _waiting(self, subjects: list[str] | None) -> bool:
+        """Whether runs (of these subjects) have not ended. It is asked after every attempt, so it looks at few subjects
+        and forgets, from the end of the list, those that it need not ask about again."""
+        if subjects is None:
+            return bool(self._ledger.unfinished())
+        while subjects and not self._ledger.unfinished(subjects[-ASKED_ABOUT:]):
+            del subjects[-ASKED_ABOUT:]
+        return bool(subjects)
 
     def _patience(self) -> float:
         """Seconds until something may be ready: the next retry, at most half a second."""

@@ -6,26 +6,36 @@ once from end to end: hashed, and its header parsed. A fault of one object is it
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
+from typing import Any, TypeVar
 
 from hilum.engine.observe import Observer
-from hilum.errors import IgnoredError, TerminalError
-from hilum.kernel.address import local_path
+from hilum.engine.readers import Readers
+from hilum.engine.unpack import Listed, barred, listed, read_in_passing, read_listed, refused
+from hilum.errors import TerminalError
+from hilum.kernel.address import archive_of, is_of_version
 from hilum.kernel.clock import Clock
 from hilum.kernel.digest import digest_stream
 from hilum.kernel.logging import get_logger
-from hilum.ledger.interface import Ledger
+from hilum.ledger.interface import Known, Ledger
 from hilum.model.arrival import Arrival, Instance, Received
 from hilum.model.subject import Scope, subject_id
 from hilum.sources.interface import Source
+from hilum.storage.archives import Kind, kind_of
+from hilum.storage.objects import Opened, open_objects, version_at
 
 BATCH = 256
 UNCHANGED = "unchanged"
+NOWHERE = Path()
+"""The path of what is open already."""
+
+T = TypeVar("T")
+Item = Arrival | Listed | Received
+"""What intake has before it: to be opened by its address, listed in an archive, or decided already."""
 
 log = get_logger(__name__)
 
@@ -48,6 +58,7 @@ class Intake:
 
     Args:
         follow: told ids of subjects of which instances lie elsewhere now.
+        workers: processes that read objects, where there are many.
     """
 
     def __init__(
@@ -56,35 +67,114 @@ class Intake:
         clock: Clock,
         observer: Observer | None = None,
         follow: Callable[[set[str]], None] = lambda subjects: None,
+        workers: int = 1,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._follow = follow
         self._observer = observer or Observer()
+        self._workers = workers
 
-    def take(self, source: Source, *, verify: bool = False) -> IntakeReport:
-        """Take in everything that a source has now; with ``verify`` read also what seems unchanged."""
+    def take(
+        self,
+        source: Source,
+        *,
+        verify: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> IntakeReport:
+        """Take in everything that a source has now; with ``verify`` read also what seems unchanged.
+
+        Args:
+            stop: asked for each batch; True ends the look at the source, and what was read is taken in.
+            meanwhile: called after each batch.
+        """
         report = IntakeReport()
-        seen = 0
-        for batch in batches(source.scan(), BATCH):
-            seen += len(batch)
-            self._observer.found(seen)
-            self.take_batch(batch, report, verify=verify)
+        known: deque[dict[str, Known]] = deque()
+        passing: deque[Arrival] = deque()
+
+        def changed() -> Iterator[list[Item]]:
+            for batch in batches(self._expanded(source, report, passing, verify), BATCH):
+                if stop():
+                    return
+                self._observer.found(sum(report.counts.values()) + len(batch))
+                before = self._ledger.known([uri_of(item) for item in batch])
+                if unread := self._sift(batch, before, report, verify):
+                    known.append(before)
+                    yield unread
+                self._observer.taken_in(report.counts)
+
+        def take_in(received: Sequence[Received], before: Mapping[str, Known]) -> None:
+            self._take_in(received, before, report)
             self._observer.taken_in(report.counts)
+            meanwhile()
+
+        def take_in_passing() -> None:
+            """What comes by once cannot be handed to a reader a batch at a time, so it is read here."""
+            while passing and not stop():
+                for part in batches(read_in_passing(passing.popleft(), received), BATCH):
+                    take_in(part, self._ledger.known([uri_of(item) for item in part]))
+                    if stop():
+                        return
+
+        with Readers(self._workers, receive_all, unreadable, merged) as readers:
+            for _, read in readers.map(changed()):
+                alone = [uri for uri in map(uri_of, read) if kind_of(archive_of(uri)) is Kind.ALONE]
+                take_in(read, known.popleft() | (self._ledger.known(alone) if alone else {}))
+                take_in_passing()
+        take_in_passing()
         return report
 
-    def take_batch(self, batch: list[Arrival], report: IntakeReport, *, verify: bool = False) -> None:
-        """Take in some arrivals, in one transaction."""
-        known = self._ledger.known([arrival.uri for arrival in batch])
-        received = []
-        for arrival in batch:
+    def _expanded(
+        self, source: Source, report: IntakeReport, passing: deque[Arrival], verify: bool
+    ) -> Iterator[Item]:
+        """What a source has, archives as their members; ``passing`` gets those that come by once."""
+        for batch in batches(source.scan(), BATCH):
+            archives = [arrival for arrival in batch if kind_of(arrival.uri)]
+            known = self._ledger.known([arrival.uri for arrival in archives])
+            unchanged = {
+                arrival.uri: arrival.version
+                for arrival in archives
+                if arrival.uri in known and _is_same(arrival, known[arrival.uri]) and not verify
+            }
+            if unchanged:
+                count, subjects = self._ledger.contents(unchanged)
+                report.counts[UNCHANGED] += count
+                report.subjects.update(subjects)
+            for arrival in batch:
+                kind = None if arrival.uri in unchanged else kind_of(arrival.uri)
+                if kind is Kind.SOUGHT_IN:
+                    yield from listed(arrival)
+                elif kind is Kind.PASSING:
+                    passing.append(arrival)
+                else:
+                    yield arrival
+
+    def _sift(
+        self, batch: list[Item], known: Mapping[str, Known], report: IntakeReport, verify: bool
+    ) -> list[Item]:
+        """Those that have to be read; the others are counted."""
+        unread = []
+        for item in batch:
+            arrival = item if isinstance(item, Arrival) else item.arrival
             before = known.get(arrival.uri)
-            same = before is not None and (before.version, before.size) == (arrival.version, arrival.size)
-            item = None if same and not verify else receive(arrival)
-            if same and before is not None and (item is None or item.digest == before.digest):
+            if before is not None and not verify and _is_same(arrival, before):
                 report.counts[UNCHANGED] += 1
                 report.subjects.update(before.subjects)
-            elif item is not None:
+            else:
+                unread.append(item)
+        return unread
+
+    def _take_in(self, read: Sequence[Received], known: Mapping[str, Known], report: IntakeReport) -> None:
+        """What was read, into the ledger."""
+        received = []
+        for item in read:
+            before = known.get(item.arrival.uri)
+            same = before is not None and _is_same(item.arrival, before)
+            if same and before is not None and item.digest == before.digest:
+                report.counts[UNCHANGED] += 1
+                report.subjects.update(before.subjects)
+            else:
                 received.append(_changed_unseen(item) if same else item)
         if received:
             self._follow_moves(received)
@@ -101,13 +191,26 @@ class Intake:
         """
         items = {item.instance.sop_instance_uid: item for item in received if item.instance is not None}
         moved = set()
-        for uid, uri in self._ledger.locations(list(items)).items():
+        locations = self._ledger.locations(list(items))
+        there = self._still_there(set(locations.values()))
+        for uid, uri in locations.items():
             arrival = items[uid].arrival
-            if uri == arrival.uri or not os.path.exists(local_path(uri)):
+            if uri == arrival.uri or uri not in there:
                 self._ledger.relocate(uid, items[uid].digest, arrival.uri, arrival.size, arrival.version)
                 moved.update(_subjects(items[uid]))
         if moved:
             self._follow(moved)
+
+    def _still_there(self, uris: set[str]) -> set[str]:
+        """Those that exist: files, and members of archives that nobody changed since they were taken in."""
+        members = [uri for uri in uris if archive_of(uri)]
+        versions = {archive: version_at(archive) for archive in set(map(archive_of, members))}
+        there = {uri for uri in uris.difference(members) if version_at(uri) is not None}
+        for uri, known in self._ledger.known(members).items():
+            version = versions[archive_of(uri)]
+            if version is not None and is_of_version(known.version, version):
+                there.add(uri)
+        return there
 
 
 def _subjects(item: Received) -> set[str]:
@@ -119,33 +222,85 @@ def _subjects(item: Received) -> set[str]:
     }
 
 
-def receive(arrival: Arrival) -> Received:
-    """Read one object once: its header and its digest, or why there is none."""
-    from hilum.dicom.header import open_object, read_header
+def _is_same(arrival: Arrival, known: Known) -> bool:
+    return (known.version, known.size) == (arrival.version, arrival.size)
 
-    path, digest = Path(local_path(arrival.uri)), ""
+
+def uri_of(item: Item) -> str:
+    """Whose outcome it is or will be."""
+    return item.uri if isinstance(item, Arrival) else item.arrival.uri
+
+
+def receive_all(items: Sequence[Item]) -> list[Received]:
+    """Read objects once each."""
+    read: list[Received] = []
+    for kind, group in groupby(items, key=type):
+        some: list[Any] = list(group)
+        if kind is Arrival:
+            read += _read_arrivals(some)
+        else:
+            read += some if kind is Received else read_listed(some, received)
+    return read
+
+
+def _read_arrivals(arrivals: Sequence[Arrival]) -> Iterator[Received]:
+    """Members that were named one by one come in one pass over their archive."""
+    for alone, group in groupby(arrivals, key=lambda arrival: kind_of(arrival.uri) is Kind.ALONE):
+        if alone:
+            for arrival in group:
+                yield from read_in_passing(arrival, received)
+            continue
+        named = {arrival.uri: arrival for arrival in group}
+        for uri, opened in open_objects(named):
+            yield received(named[uri], opened)
+
+
+def unreadable(item: Item) -> list[Received]:
+    """An object over which whoever reads it dies."""
+    if isinstance(item, Received):
+        return [item]
+    arrival = item if isinstance(item, Arrival) else item.arrival
+    return [Received(arrival, problem="reader-crashed", detail="reading it ended the process that did")]
+
+
+def merged(parts: Sequence[list[Received]]) -> list[Received]:
+    return [item for part in parts for item in part]
+
+
+def receive(arrival: Arrival, *, digest: bool = True) -> Received:
+    """Read one object once: its header and (unless told not to) its digest, or why there is none."""
+    for _uri, opened in open_objects([arrival.uri]):
+        return received(arrival, opened, digest=digest)
+    raise NotImplementedError
+
+
+def received(arrival: Arrival, opened: Opened, *, digest: bool = True) -> Received:
+    """As :func:`receive`, of what is open already."""
+    from hilum.dicom.header import read_header
+
+    if isinstance(opened, TerminalError):
+        return refused(arrival, opened)
+    found = ""
     try:
-        with open_object(path) as stream:
-            digest = digest_stream(stream)
-            stream.seek(0)
-            header = read_header(path, stream)
+        if digest:
+            found = digest_stream(opened)
+            opened.seek(0)
+        header = read_header(NOWHERE, opened)
     except TerminalError as error:
-        ignored = isinstance(error, IgnoredError)
-        return Received(arrival, digest, problem=error.reason, ignored=ignored, detail=error.message)
+        return refused(arrival, error, found)
     except OSError as error:
-        detail = f"cannot be read: {os.strerror(error.errno or 0)}"
-        return Received(arrival, digest, problem="unreadable", detail=detail)
+        return barred(arrival, error, found)
     instance = Instance(
         sop_instance_uid=header.sop_instance_uid,
         sop_class_uid=header.sop_class_uid,
         series_instance_uid=header.series_instance_uid,
         study_instance_uid=header.study_instance_uid,
-        digest=digest,
+        digest=found,
         uri=arrival.uri,
         size=arrival.size,
         transfer_syntax_uid=header.transfer_syntax_uid,
     )
-    return Received(arrival, digest, instance, header.facts, header.row)
+    return Received(arrival, found, instance, header.facts, header.row)
 
 
 def _changed_unseen(item: Received) -> Received:
@@ -154,7 +309,7 @@ def _changed_unseen(item: Received) -> Received:
     return replace(item, arrival=replace(item.arrival, version=version))
 
 
-def batches(items: Iterable[Arrival], size: int) -> Iterator[list[Arrival]]:
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """``items`` in lists of up to ``size``."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):

@@ -1,7 +1,8 @@
 """What becomes of tasks after an attempt, as a pure function: who is done, who tries again and when, who is dead.
 
 A failure counts against the one step that failed; its neighbours in the attempt simply go on in the next one. An
-attempt that was lost or cancelled counts against nobody. Running out of memory is answered with more of it.
+attempt that was lost or cancelled counts against nobody, but a machine that loses one after another is given a rest.
+Running out of memory is answered with more of it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ COUNTED = (
     AttemptOutcome.OUT_OF_MEMORY,
 )
 MORE_MEMORY = 2
+LOST_BASE, LOST_CAP = 0.5, 60.0
+"""Seconds to wait after a first lost attempt, and at most."""
 
 
 def judge(
@@ -41,7 +44,7 @@ def judge(
     results = {result.step: result for result in report.results}
     steps = {step.name: step for step in claim.plan.steps}
     changes: list[TaskChange] = []
-    wait = 0.0
+    wait = _rest(claim, rng) if report.outcome is AttemptOutcome.LOST else 0.0
     for name in claim.steps:
         result = results.get(name)
         if result is not None and result.state.final:
@@ -59,6 +62,12 @@ def judge(
 def memory_of(step: StepPlan, remembered: Mapping[str, int]) -> int:
     """Bytes to give a step: what its plan says, or what it was found to need."""
     return max(step.memory, remembered.get(step.name, 0))
+
+
+def _rest(claim: Claim, rng: random.Random) -> float:
+    """Seconds to wait after a loss: the longer, the more attempts ended without a failure that was counted."""
+    losses = max(1, claim.number - sum(claim.failures.values()))
+    return backoff_seconds(losses, base=LOST_BASE, cap=LOST_CAP, rng=rng)
 
 
 def _final(result: TaskResult) -> TaskChange:

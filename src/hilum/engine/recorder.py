@@ -9,6 +9,7 @@ from typing import Any
 from hilum.engine.neighbours import dead_neighbours
 from hilum.engine.observe import Observer
 from hilum.engine.results import link_results, series_folder, unlink_others
+from hilum.errors import UsageError
 from hilum.executors.outputs import ManifestDamaged, find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
@@ -59,19 +60,42 @@ class Recorder:
             if batch is None:
                 break
             try:
-                self._warehouse.append(batch.number, batch.rows)
+                self._warehouse.append(batch.number, batch.rows, batch.headers)
             except WarehouseUnavailable as error:
                 log.warning("warehouse did not take the rows", error=error)
                 break
             self._link(_succeeded(batch.rows.get("tasks", [])))
             self._tidy(batch.rows)
             self._ledger.outbox_done(batch.number)
-            written += sum(len(items) for items in batch.rows.values())
+            written += sum(len(items) for items in batch.rows.values()) + batch.headers.count(b"\n")
             self._batches += 1
             self._observer.recorded(written)
             if self._batches % COMPACT_AFTER == 0:
                 self._compact()
         return written
+
+    def begin(self) -> None:
+        """Become the one who records, and write what waits: what is added then comes after it.
+
+        Raises:
+            UsageError: ``not-recording``, where another engine does.
+        """
+        self.record()
+        if not self._is_ours():
+            raise UsageError(
+                "another engine records into this home",
+                reason="not-recording",
+                hint="let it end first: `hilum status` shows what it does",
+            )
+
+    def add_headers(self, lines: bytes) -> None:
+        """Write rows of ``dicom_metadata`` that no arrival stands behind, a line of JSON each; after ``begin``."""
+        if not self._is_ours():
+            raise UsageError("another engine took over the recording", reason="not-recording")
+        self._warehouse.append(self._ledger.new_batch(), {}, lines)
+        self._batches += 1
+        if self._batches % COMPACT_AFTER == 0:
+            self._compact()
 
     def finish(self) -> None:
         """Leave few files behind, also after many short lives, and give the role back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hilum.engine.engine import Engine
-from hilum.engine.intake import BATCH, IntakeReport, batches
+from hilum.engine.intake import UNCHANGED
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.sources.interface import Source
@@ -44,13 +44,12 @@ def serve(
 
 def _look(engine: Engine, sources: Sequence[Source], stop: Callable[[], bool]) -> int:
     """Take in what the sources have now, with a turn of the engine after each batch."""
+
+    def turn() -> None:
+        engine.advance(0.0)
+
     taken = 0
     for source in sources:
-        for batch in batches(source.scan(), BATCH):
-            if stop():
-                return taken
-            report = IntakeReport()
-            engine.intake.take_batch(batch, report)
-            taken += sum(number for name, number in report.counts.items() if name != "unchanged")
-            engine.advance(0.0)
+        counts = engine.intake.take(source, stop=stop, meanwhile=turn).counts
+        taken += sum(number for name, number in counts.items() if name != UNCHANGED)
     return taken

@@ -241,7 +241,9 @@ class Attempt:
     def _staged(self) -> list[InputInstance]:
         if self._instances is None:
             try:
-                self._instances = stage_instances(self._storage, self._spec.revision)
+                self._instances = stage_instances(
+                    self._storage, self._spec.revision, self._folder / "instances"
+                )
             except TerminalError as error:
                 self._instances = error
         if isinstance(self._instances, TerminalError):

@@ -10,6 +10,7 @@ import ctypes
 import os
 import stat
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from hilum.executors.limits import prctl
@@ -73,7 +74,7 @@ def confine(writable: Iterable[Path]) -> bool:
         _syscall(CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0))
     )
     try:
-        for path in (*writable, *_devices()):
+        for path in (*writable, *devices()):
             _allow(ruleset, path, handled & ~MAKE_DEVICE)
         prctl(PR_SET_NO_NEW_PRIVS, 1)
         _checked(_syscall(RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0)))
@@ -82,7 +83,9 @@ def confine(writable: Iterable[Path]) -> bool:
     return True
 
 
-def _devices() -> list[Path]:
+@cache
+def devices() -> list[Path]:
+    """The harmless devices of this machine; looked up once, and before a fork by whoever forks."""
     graphics = [path for pattern in GRAPHICS for path in Path("/dev").glob(pattern)]
     return [path for path in (*map(Path, DEVICES), *graphics) if path.exists()]
 

@@ -2,32 +2,47 @@
 
 Instances stay where they were found, so they may have changed since. The revision says what they were: size and
 version as intake saw them prove a file unchanged for the price of a stat; where they differ, the digest decides.
+Members of archives are copied out, once for an attempt and in one pass over each archive; of them the digest decides
+always.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 from hilum.errors import TerminalError
-from hilum.kernel.address import is_local, local_path
-from hilum.kernel.digest import digest_file
+from hilum.kernel.address import archive_of, file_version, is_local, local_path
+from hilum.kernel.digest import CHUNK, digest_file
 from hilum.model.keys import revision_object
 from hilum.model.subject import Member
 from hilum.model.work import Manifest
 from hilum.steps.context import InputInstance, Needed
 from hilum.storage import Storage
+from hilum.storage.objects import Opened, open_objects, version_at
 
 
-def stage_instances(storage: Storage, revision: str) -> list[InputInstance]:
+def stage_instances(storage: Storage, revision: str, folder: Path) -> list[InputInstance]:
     """The revision's instances, each proved to hold the bytes that the revision names.
+
+    Args:
+        folder: gets what lies in archives; made if there is any.
 
     Raises:
         TerminalError: ``input-missing``, ``input-unreadable``, ``input-changed`` or ``unknown-address``.
     """
     lines = storage.read(revision_object(revision)).splitlines()
-    return [_stage(Member(**json.loads(line))) for line in lines]
+    members = [Member(**json.loads(line)) for line in lines]
+    copied = _copy_out([member for member in members if archive_of(member.uri)], folder)
+    return [
+        InputInstance(
+            member.sop_instance_uid, copied.get(member.uri) or _file(member), member.series_instance_uid
+        )
+        for member in members
+    ]
 
 
 def stage_need(storage: Storage, manifest: Manifest, folder: Path) -> Needed:
@@ -45,7 +60,8 @@ def measured(manifest: Manifest) -> dict[str, float | int | str | bool]:
     return {found.name: found.value for found in manifest.measurements if not found.region}
 
 
-def _stage(member: Member) -> InputInstance:
+def _file(member: Member) -> Path:
+    """The file that an instance is, if it still is."""
     if not is_local(member.uri):
         raise TerminalError(
             "an instance lies at an address that this executor cannot read",
@@ -55,26 +71,61 @@ def _stage(member: Member) -> InputInstance:
     path = Path(local_path(member.uri))
     try:
         found = path.stat()
-        version = f"{found.st_mtime_ns}-{found.st_ino}"
         same = found.st_size == member.size and (
-            version == member.version or digest_file(path) == member.digest
+            file_version(found) == member.version or digest_file(path) == member.digest
         )
     except FileNotFoundError:
-        raise TerminalError(
-            f"the file of instance {member.digest[:12]} is gone",
-            reason="input-missing",
-            hint="put it back, or run over its new place",
-        ) from None
+        raise _missing(member) from None
     except OSError as error:
-        raise TerminalError(
-            f"the file of instance {member.digest[:12]} cannot be read: {os.strerror(error.errno or 0)}",
-            reason="input-unreadable",
-            hint="see to its permissions, then retry",
-        ) from None
+        raise _unreadable(member, os.strerror(error.errno or 0)) from None
     if not same:
-        raise TerminalError(
-            f"the file of instance {member.digest[:12]} holds other bytes than when it arrived",
-            reason="input-changed",
-            hint="run over its folder again, which takes the new content in",
-        )
-    return InputInstance(member.sop_instance_uid, path, member.series_instance_uid)
+        raise _changed(member)
+    return path
+
+
+def _copy_out(members: Iterable[Member], folder: Path) -> dict[str, Path]:
+    """Files of members of archives, by address."""
+    wanted = {member.uri: member for member in sorted(members, key=lambda member: member.uri)}
+    copied = {}
+    for uri, opened in open_objects(wanted):
+        folder.mkdir(parents=True, exist_ok=True)
+        copied[uri] = folder / f"{wanted[uri].digest}.dcm"
+        _copy(wanted[uri], opened, copied[uri])
+    return copied
+
+
+def _copy(member: Member, opened: Opened, path: Path) -> None:
+    if isinstance(opened, TerminalError):
+        gone = opened.reason == "member-missing" or version_at(member.uri) is None
+        raise _missing(member) if gone else _unreadable(member, opened.message)
+    digest = sha256()
+    with path.open("wb") as file:
+        while piece := opened.read(CHUNK):
+            digest.update(piece)
+            file.write(piece)
+    if digest.hexdigest() != member.digest:
+        raise _changed(member)
+
+
+def _missing(member: Member) -> TerminalError:
+    return TerminalError(
+        f"the file of instance {member.digest[:12]} is gone",
+        reason="input-missing",
+        hint="put it back, or run over its new place",
+    )
+
+
+def _unreadable(member: Member, why: str) -> TerminalError:
+    return TerminalError(
+        f"the file of instance {member.digest[:12]} cannot be read: {why}",
+        reason="input-unreadable",
+        hint="see to its permissions, then retry",
+    )
+
+
+def _changed(member: Member) -> TerminalError:
+    return TerminalError(
+        f"the file of instance {member.digest[:12]} holds other bytes than when it arrived",
+        reason="input-changed",
+        hint="run over its folder again, which takes the new content in",
+    )

@@ -6,7 +6,6 @@ the slot that forked it (slot.py) over a channel of JSON messages, which is all 
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
 import signal
@@ -80,7 +79,6 @@ def _settle_in(folder: Path, log_file: int, cpu: float) -> None:
     for source, target in ((nothing, 0), (log_file, 1), (log_file, 2)):
         os.dup2(source, target)
     os.close(nothing)
-    faulthandler.enable()
     logging.configure("json", "debug")
     temporary = folder / "tmp"
     temporary.mkdir()

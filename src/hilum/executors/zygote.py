@@ -7,6 +7,7 @@ engine sends it one end of a channel for each slot; when the engine goes away, s
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import importlib
 import os
@@ -63,8 +64,10 @@ def main() -> None:
 
 
 def preload() -> None:
-    """Import what nearly every step needs, and the built-in steps; what is not installed is passed over."""
+    """Import what nearly every step needs, and the built-in steps; what is not installed is passed over. Then do once
+    what every worker would do: each page of memory that a worker changes is copied for it alone."""
     import hilum.steps.builtin
+    from hilum.executors.sandbox import devices
     from hilum.executors.worker import registry
 
     builtin = [
@@ -74,6 +77,8 @@ def preload() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     registry.names()
+    devices()
+    faulthandler.enable()
 
 
 if __name__ == "__main__":

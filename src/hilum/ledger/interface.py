@@ -150,10 +150,17 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class OutboxBatch:
-    """Rows for the warehouse under a number that stays theirs until they are done."""
+    """Rows for the warehouse under a number that stays theirs until they are done.
+
+    Attributes:
+        headers: rows of ``dicom_metadata``, which are many and wide, so nobody parses them on their way: a line of
+            JSON each.
+        rows: of the other tables.
+    """
 
     number: int
     rows: Mapping[str, list[dict[str, Any]]]
+    headers: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +190,11 @@ class Ledger(ABC):
         """The newest recorded version at each of these addresses."""
 
     @abstractmethod
+    def contents(self, archives: Mapping[str, str]) -> tuple[int, set[str]]:
+        """How many members of these archives, by address and version, are recorded, and the subjects that their
+        instances belong to."""
+
+    @abstractmethod
     def record_arrivals(self, received: Sequence[Received], now: datetime) -> list[Outcome]:
         """Decide and record what becomes of arrivals. A redelivery (same address and version) changes nothing."""
 
@@ -201,7 +213,7 @@ class Ledger(ABC):
     @abstractmethod
     def release(self, entry_id: str, keep: str, now: datetime) -> Quarantined:
         """Settle an entry. A conflict needs ``keep`` ``old`` or ``new``; any other is forgotten, so that the next
-        look at its address reads it afresh."""
+        look at its address reads it afresh, a member's archive too."""
 
     # --- settle
 
@@ -272,8 +284,11 @@ class Ledger(ABC):
         """How many runs have not ended (of these subjects)."""
 
     @abstractmethod
-    def retry(self, run_ids: Iterable[str] | None, now: datetime) -> list[str]:
-        """Bring dead tasks back (of these runs, or of all current failed ones); returns the runs."""
+    def retry(
+        self, run_ids: Iterable[str] | None, now: datetime, plans: Iterable[RunPlan] = ()
+    ) -> list[str]:
+        """Bring dead tasks back (of these runs, or of all current failed ones); returns the runs. A run
+        whose pipeline and spec are those of one of ``plans`` takes its limits."""
 
     @abstractmethod
     def redo(self, task_keys: Iterable[str], now: datetime) -> list[str]:
@@ -288,6 +303,10 @@ class Ledger(ABC):
     @abstractmethod
     def outbox_done(self, number: int) -> None:
         """The warehouse has this batch."""
+
+    @abstractmethod
+    def new_batch(self) -> int:
+        """A number for a batch that did not come through the outbox."""
 
     @abstractmethod
     def acquire_role(self, role: str, owner: str, now: datetime, lease: float) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from hilum.kernel.digest import short_id
 
 
 class Outcome(StrEnum):
@@ -59,7 +62,8 @@ class Received:
         digest: SHA-256 of the bytes; empty where they could not be read.
         instance: set when the header could be read.
         facts: top-level header keywords with plain JSON values, for selectors.
-        row: the header as a row of the warehouse's ``dicom_metadata``.
+        row: the header as a row of the warehouse's ``dicom_metadata``, a line of JSON; see
+            :func:`hilum.dicom.rows.row_text`.
         problem: reason code when ``instance`` is None.
         ignored: the problem is no fault of the object (not DICOM, a DICOMDIR): recorded, not quarantined.
         detail: one line without patient data on what is wrong.
@@ -69,10 +73,37 @@ class Received:
     digest: str = ""
     instance: Instance | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    row: dict[str, Any] = field(default_factory=dict)
+    row: str = "{}"
     problem: str = ""
     ignored: bool = False
     detail: str = ""
+
+
+def header_id(sop_instance_uid: str) -> str:
+    """The row id of a header: one for an instance, so that its newest row counts, whoever wrote it."""
+    return short_id("i", sop_instance_uid)
+
+
+def header_line(received: Received, now: datetime) -> str:
+    """A row of ``dicom_metadata``, a line of JSON: where it came from, then the header's columns."""
+    instance, arrival = received.instance, received.arrival
+    if instance is None:
+        raise ValueError("only an instance has a header row")
+    beside = json.dumps(
+        {
+            "_row_id": header_id(instance.sop_instance_uid),
+            "_recorded_at": now.isoformat(),
+            "FileURI": arrival.uri,
+            "FileVersion": arrival.version,
+            "FileSize": arrival.size,
+            "FileSHA256": received.digest,
+            "TransferSyntaxUID": instance.transfer_syntax_uid,
+            "ArrivalTime": arrival.arrived_at.isoformat(),
+            "Source": arrival.source,
+        },
+        separators=(",", ":"),
+    )
+    return beside if received.row == "{}" else f"{beside[:-1]},{received.row[1:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -102,6 +102,16 @@ class RunPlan:
     segments: tuple[tuple[str, ...], ...]
     priority: int = 100
     max_running: int | None = None
+
+    def with_limits_of(self, other: RunPlan) -> RunPlan:
+        """This plan with what ``other``, of the same spec, gives its steps: time, memory, cores and retries."""
+        theirs = {step.name: step for step in other.steps}
+        steps = tuple(
+            replace(step, timeout=given.timeout, memory=given.memory, cpu=given.cpu, retry=given.retry)
+            for step in self.steps
+            for given in [theirs[step.name]]
+        )
+        return replace(self, steps=steps)
 
 
 @dataclass(frozen=True, slots=True)

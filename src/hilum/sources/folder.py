@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from hilum.errors import UsageError
+from hilum.kernel.address import file_version
 from hilum.kernel.clock import Clock
 from hilum.model.arrival import Arrival
 from hilum.sources.interface import Source
@@ -36,9 +37,19 @@ class FolderSource(Source):
                 raise UsageError(f"there is nothing at {root}", hint="check the path", reason="no-such-path")
 
     def scan(self) -> Iterator[Arrival]:
-        seen = set(self._skip)
+        walk = self.walker()
         for root in self._roots:
-            yield from self._walk(os.fspath(root), seen)
+            yield from walk(os.fspath(root))
+
+    def walker(self) -> Callable[[str], Iterator[Arrival]]:
+        """Walks what is below one path after another, and leaves out a folder that it was in, and a file of one."""
+        entered: set[tuple[int, int]] = set()
+
+        def walk(path: str) -> Iterator[Arrival]:
+            if not entered or os.path.isdir(path) or _folder_of(path) not in entered:
+                yield from self._walk(path, entered)
+
+        return walk
 
     def arrival(self, path: str | Path) -> Arrival:
         """What is at this path now, as an arrival. An unreadable one has size 0 and its error for a version, so
@@ -52,7 +63,7 @@ class FolderSource(Source):
             version, size = f"unreadable-{error.errno}", 0
         return Arrival(Path(path).as_uri(), size, version, self._clock.now(), self.name)
 
-    def _walk(self, path: str, seen: set[tuple[int, int]]) -> Iterator[Arrival]:
+    def _walk(self, path: str, entered: set[tuple[int, int]]) -> Iterator[Arrival]:
         """Files below ``path`` in the order of names, depth first, with a stack rather than recursion."""
         stack = [path]
         while stack:
@@ -61,9 +72,9 @@ class FolderSource(Source):
                 yield self.arrival(here)
                 continue
             identity = _identity(Path(here))
-            if identity in seen:
+            if identity in entered or identity in self._skip:
                 continue
-            seen.add(identity)
+            entered.add(identity)
             try:
                 with os.scandir(here) as entries:
                     found = sorted((entry.path for entry in entries), reverse=True)
@@ -73,9 +84,11 @@ class FolderSource(Source):
             stack.extend(found)
 
 
-def file_version(found: os.stat_result) -> str:
-    """What changes when a file's bytes may have: modification time and inode."""
-    return f"{found.st_mtime_ns}-{found.st_ino}"
+def _folder_of(path: str) -> tuple[int, int] | None:
+    try:
+        return _identity(Path(path).parent)
+    except OSError:
+        return None
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hilum.warehouse.encode import order_of, schema_of, sort
+from hilum.warehouse.encode import order_of, sort
 from hilum.warehouse.files import DataFile, damaged
 from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, open_file, writer
-from hilum.warehouse.schemas import conform, union_schema
+from hilum.warehouse.schemas import conform, schema_of, union_schema
 from hilum.warehouse.tables import Table
 
 RATIO = 4

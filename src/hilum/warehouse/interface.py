@@ -10,12 +10,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hilum.errors import TerminalError, TransientError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from hilum.warehouse.known import KnownFiles
+
+
+Dialect = Literal["bigquery", "duckdb"]
+"""The languages that a query may be in."""
 
 
 class QueryError(UsageError):
@@ -50,8 +56,15 @@ class Warehouse(ABC):
     """Append, compact, query."""
 
     @abstractmethod
-    def append(self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-        """Write a batch: rows by table, plain JSON with dates and times as ISO 8601 text.
+    def append(
+        self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]], headers: bytes = b""
+    ) -> None:
+        """Write a batch.
+
+        Args:
+            rows: by table, plain JSON with moments as ISO 8601 text.
+            headers: rows of ``dicom_metadata``, a line of JSON each; :func:`hilum.dicom.rows.row_text` says of what
+                kind, and columns of the table itself may be among them.
 
         Durable on return; the same batch again is a no-op. Numbers go upward from 1 and may have gaps; a batch
         comes only after all smaller ones have returned, or again.
@@ -63,12 +76,19 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None) -> pa.Table:
         """Read-only SQL over the views; it can reach nothing outside the warehouse. ``?`` stands for a parameter.
+
+        Args:
+            dialect: by default ``bigquery`` for SQL with a mark that only GoogleSQL has, else ``duckdb``.
 
         Raises:
             QueryError: it is refused or fails. WarehouseDamaged: a file that it needs cannot be read.
         """
+
+    @abstractmethod
+    def known_files(self, *, hashed: bool) -> KnownFiles:
+        """The files that ``dicom_metadata`` ever had a header of; with ``hashed`` only those with a digest."""
 
     @abstractmethod
     def tables(self) -> list[TableInfo]:

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,14 @@ from hilum.warehouse.files import (
     publish,
     short_name,
 )
-from hilum.warehouse.interface import TableInfo, Warehouse, WarehouseDamaged
-from hilum.warehouse.tables import TABLES, VIEWS, Table
+from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseDamaged
+from hilum.warehouse.tables import BATCH, HEADERS, TABLES, VIEWS, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from hilum.warehouse.headers import HeaderReader
+    from hilum.warehouse.known import KnownFiles
 
 GRACE = 60.0
 """Seconds that a file stays after a compaction has replaced it, for queries that listed it before."""
@@ -47,25 +50,45 @@ class LocalWarehouse(Warehouse):
         self._clock = clock or SystemClock()
         self._grace = grace
 
-    def append(self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-        from hilum.warehouse.encode import encode
+    def append(
+        self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]], headers: bytes = b""
+    ) -> None:
+        from hilum.warehouse.encode import encode, keep_books
         from hilum.warehouse.parquet import write
 
         filled = {name: items for name, each in rows.items() if (items := list(each))}
-        if unknown := sorted(filled.keys() - TABLES.keys()):
-            raise TerminalError(f"the warehouse has no table {unknown[0]}", reason="row-shape")
+        if unknown := sorted(filled.keys() - TABLES.keys() | filled.keys() & {HEADERS}):
+            raise TerminalError(f"the warehouse takes no rows of {unknown[0]}", reason="row-shape")
         encoded = {
-            name: encode(TABLES[name], batch, items)
+            name: encode(TABLES[name], items)
             for name, items in filled.items()
             if not self._is_compacted(TABLES[name], batch)
         }
+        if headers and not self._is_compacted(TABLES[HEADERS], batch):
+            encoded[HEADERS] = self._headers.read(headers)
         for name, table in encoded.items():
-            publish(batch_path(self.root / name, batch), partial(write, rows=table))
+            written = keep_books(TABLES[name], batch, table)
+            publish(batch_path(self.root / name, batch), partial(write, rows=written))
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+    @cached_property
+    def _headers(self) -> HeaderReader:
+        from hilum.warehouse.headers import HeaderReader
+
+        return HeaderReader(TABLES[HEADERS])
+
+    def query(
+        self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
+    ) -> pa.Table:
         from hilum.warehouse.query import run_query
 
-        return run_query(self.root, sql, parameters)
+        return run_query(self.root, sql, parameters, dialect)
+
+    def known_files(self, *, hashed: bool) -> KnownFiles:
+        from hilum.warehouse.known import FINGERPRINT, KnownFiles
+
+        where = "WHERE FileSHA256 <> ''" if hashed else ""
+        found = self.query(f"SELECT {FINGERPRINT} AS known FROM all_{HEADERS} {where}", dialect="duckdb")
+        return KnownFiles(found.column("known"))
 
     def tables(self) -> list[TableInfo]:
         described = {table.name: table.description for table in TABLES.values()}
@@ -166,7 +189,6 @@ class LocalWarehouse(Warehouse):
 
 
 def _batches(path: Path) -> set[int | None]:
-    from hilum.warehouse.encode import BATCH
     from hilum.warehouse.parquet import open_file
 
     with open_file(path) as file:

@@ -12,8 +12,12 @@ from collections.abc import Sequence
 
 import duckdb
 
+from hilum.dicom.standard.keywords import keywords
 from hilum.warehouse.files import damaged
+from hilum.warehouse.googlesql.idc import ABSENT, CURATED, IDC_VIEWS
 from hilum.warehouse.interface import QueryError, WarehouseDamaged
+from hilum.warehouse.tables import HEADERS
+from hilum.warehouse.unseen import canonical, missing_name
 from hilum.warehouse.views import NAMES, Opened
 
 ABOUT_SQL = (
@@ -29,7 +33,6 @@ ABOUT_VALUES: dict[type[duckdb.Error], tuple[str, str]] = {
 }
 
 _TABLE = re.compile(r"Table with name (\S+) does not exist")
-_COLUMN = re.compile(r'column "([^"]+)" not found|does not have a column named "([^"]+)"')
 
 
 def refused(
@@ -48,9 +51,9 @@ def translated(
     if isinstance(error, duckdb.PermissionException):
         return refused("it reaches beyond the warehouse", "only the tables can be read")
     if found := _TABLE.search(text):
-        return _unknown("table", found[1], NAMES)
-    if found := _COLUMN.search(text):
-        return _unknown("column", found[1] or found[2], _columns(connection, opened))
+        return _unknown_table(found[1])
+    if name := missing_name(text):
+        return _unknown_column(name, sql, connection, opened)
     if isinstance(error, ABOUT_SQL):
         return QueryError(f"the query cannot be run: {line}")
     if isinstance(error, duckdb.InvalidInputException) and "parameter" in line:
@@ -63,6 +66,45 @@ def translated(
     if (path := first_damaged(opened.files)) is not None:
         return damaged(path)
     return QueryError(f"the query failed: {type(error).__name__.removesuffix('Exception')}")
+
+
+def field_without_alias(
+    error: duckdb.Error, sql: str, connection: duckdb.DuckDBPyConnection
+) -> QueryError | None:
+    """The error for a name that is no column, but a field of a sequence that the SQL unnests.
+
+    BigQuery takes it for the field; to answer with an empty column of that name would be a lie.
+    """
+    name = missing_name(str(error))
+    words = set(re.findall(r"\w+", sql.lower()))
+    if "in struct" in str(error) or "unnest" not in words:
+        return None
+    for column, type_, *_ in connection.execute(f"DESCRIBE {HEADERS}").fetchall():
+        if column.lower() in words and re.search(rf"\b{name}\b", type_, re.I):
+            hint = f"of what {column} is unnested as: alias.{name}"
+            return QueryError(f"{name} is a field", reason="unknown-column", hint=f"write it as one {hint}")
+    return None
+
+
+def _unknown_table(name: str) -> QueryError:
+    if name.lower() in ABSENT:
+        hint = f"IDC derives it from headers by its own rules; Hilum has {', '.join(IDC_VIEWS)}"
+        return QueryError(f"there is no table {name}", reason="unknown-table", hint=hint)
+    return _unknown("table", name, NAMES)
+
+
+def _unknown_column(name: str, sql: str, connection: duckdb.DuckDBPyConnection, opened: Opened) -> QueryError:
+    """A keyword is unknown only where a table without headers was asked for it."""
+    known = _columns(connection, opened)
+    if name.lower() in CURATED and HEADERS in opened.tables:
+        hint = "IDC's curators add it, no file has it; gcs_url and instance_size are here"
+        return QueryError(f"there is no column {name}", reason="unknown-column", hint=hint)
+    error = _unknown("column", name, [*known, *(keywords() if HEADERS in opened.names else ())])
+    if not error.hint and canonical(name):
+        error.hint = f"{HEADERS} has it"
+    if not error.hint and f'"{name}"' in sql:
+        error.hint = "in GoogleSQL, not in DuckDB's SQL, double quotes hold text: --dialect bigquery"
+    return error
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> QueryError:

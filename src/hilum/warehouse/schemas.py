@@ -13,6 +13,34 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kind
 
+from hilum.dicom.columns import Column
+from hilum.warehouse.tables import BATCH, KEY, SEQ, Table
+
+_ARROW: dict[str, pa.DataType] = {
+    "STRING": pa.string(),
+    "INTEGER": pa.int64(),
+    "FLOAT": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "DATE": pa.date32(),
+    "TIME": pa.time64("us"),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+}
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type of a column; RECORD is a struct, repeated a list."""
+    if column.type == "RECORD":
+        single: pa.DataType = pa.struct([(field.name, arrow_type(field)) for field in column.fields])
+    else:
+        single = _ARROW[column.type]
+    return pa.list_(single) if column.repeated else single
+
+
+def schema_of(table: Table) -> pa.Schema:
+    """What every file of the table holds at least."""
+    columns = [(column.name, arrow_type(column)) for column in table.columns]
+    return pa.schema([*columns, *((name, pa.int64()) for name in (BATCH, SEQ, KEY))])
+
 
 def union_schema(schemas: list[pa.Schema]) -> pa.Schema:
     """The columns of all, in the order in which they are first seen."""

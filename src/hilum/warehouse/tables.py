@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from hilum.dicom.columns import CONVERSION_FAULTS, Column, columns_of
 
 ROW_ID, RECORDED_AT = "_row_id", "_recorded_at"
+BATCH, SEQ, KEY = "_batch", "_seq", "_row_key"
+"""Batch and place in it, which say what is newer; and a number for the row id, quick to join by."""
 HEADERS = "dicom_metadata"
 RETRACTIONS = "retractions"
 KEYWORDS = (
@@ -37,11 +39,6 @@ class Table:
     columns: tuple[Column, ...]
     key: str = ROW_ID
     order: tuple[str, ...] = ()
-
-    @property
-    def dynamic(self) -> bool:
-        """Whether rows bring further columns."""
-        return self.name == HEADERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +72,10 @@ TABLES: dict[str, Table] = {
         _table(
             HEADERS,
             "a row an instance: its header by keyword, and where it came from",
-            _columns("STRING", "FileURI FileSHA256 TransferSyntaxUID Source"),
+            _columns("STRING", "FileURI FileVersion FileSHA256 TransferSyntaxUID Source"),
             _columns("INTEGER", "FileSize"),
             _columns("TIMESTAMP", "ArrivalTime"),
             columns_of([dict.fromkeys((*KEYWORDS, CONVERSION_FAULTS))]),
-            key="",
             order=("Modality", "BodyPartExamined", "StudyInstanceUID", "SeriesInstanceUID"),
         ),
         _table(

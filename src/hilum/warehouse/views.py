@@ -7,16 +7,18 @@ the newest row of each key.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hilum.dicom.columns import Column
 from hilum.warehouse.files import listing
-from hilum.warehouse.tables import RETRACTIONS, ROW_ID, TABLES, VIEWS, Table
+from hilum.warehouse.googlesql.idc import IDC_VIEWS
+from hilum.warehouse.tables import HEADERS, RETRACTIONS, ROW_ID, TABLES, VIEWS, Table
 
 HISTORY = "all_"
-NAMES = (*TABLES, *VIEWS, *(HISTORY + name for name in TABLES))
+READY = VIEWS | IDC_VIEWS
+NAMES = (*TABLES, *READY, *(HISTORY + name for name in TABLES))
 
 _POSITION = "(_batch * 4294967296 + _seq)"
 _CATALOGUE = re.compile(
@@ -35,25 +37,42 @@ _DUCK = {
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The statements that create the views, and the files that they read."""
+    """What a query needs.
+
+    Attributes:
+        names: the tables and views that it names. tables: those tables, and those that the views read.
+        statements: what creates the views. files: what they read.
+        ready: the queries of the ready-made views among them.
+    """
 
     names: tuple[str, ...]
+    tables: tuple[str, ...]
     statements: tuple[str, ...]
     files: tuple[Path, ...]
+    ready: tuple[str, ...]
 
 
-def open_views(root: Path, sql: str) -> Opened:
-    """The views that ``sql`` names and those below them."""
+def open_views(root: Path, sql: str, unseen: Sequence[Column] = ()) -> Opened:
+    """The views that ``sql`` names and those below them.
+
+    Args:
+        unseen: further columns for ``dicom_metadata``, or fields for those that it has; see
+            :mod:`hilum.warehouse.unseen`.
+    """
     words = set(re.findall(r"\w+", sql.lower()))
     named = NAMES if _CATALOGUE.search(sql) else [name for name in NAMES if name in words]
     files = {name: [file.path for file in listing(root / name)[0]] for name in _tables_below(named)}
-    statements = []
-    for name, paths in files.items():
-        statements.append(_create(HISTORY + name, _history(TABLES[name], paths)))
-    gone = bool(files[RETRACTIONS])
-    statements += [_create(name, _newest(TABLES[name], gone)) for name in files]
-    statements += [_create(name, VIEWS[name].sql) for name in named if name in VIEWS]
-    return Opened(tuple(named), tuple(statements), tuple(path for paths in files.values() for path in paths))
+    history = {name: _history(TABLES[name], paths, unseen) for name, paths in files.items()}
+    gone = history[RETRACTIONS] if files[RETRACTIONS] else ""
+    statements = [
+        _create(name, history[name.removeprefix(HISTORY)]) for name in named if name.startswith(HISTORY)
+    ]
+    # a view binds what it reads when it is created, so one that nobody named would be paid for
+    statements += [_create(name, _newest(TABLES[name], history[name], gone)) for name in _shown(named)]
+    ready = tuple(READY[name].sql for name in named if name in READY)
+    statements += [_create(name, READY[name].sql) for name in named if name in READY]
+    read = tuple(path for paths in files.values() for path in paths)
+    return Opened(tuple(named), tuple(files), tuple(statements), read, ready)
 
 
 def literal(text: object) -> str:
@@ -62,35 +81,45 @@ def literal(text: object) -> str:
 
 
 def _tables_below(named: Iterable[str]) -> Iterator[str]:
-    wanted = {RETRACTIONS}
-    for name in named:
-        wanted.update(VIEWS[name].needs if name in VIEWS else [name.removeprefix(HISTORY)])
+    wanted = {RETRACTIONS, *_shown(named), *(name.removeprefix(HISTORY) for name in named)}
     return (name for name in TABLES if name in wanted)
 
 
+def _shown(named: Iterable[str]) -> list[str]:
+    """The tables of which the newest rows are asked for, by their names or through a ready-made view."""
+    wanted = {each for name in named for each in (READY[name].needs if name in READY else [name])}
+    return [name for name in TABLES if name in wanted]
+
+
 def _create(name: str, query: str) -> str:
-    return f"CREATE VIEW {name} AS {query}"
+    return f"CREATE OR REPLACE VIEW {name} AS {query}"
 
 
-def _history(table: Table, paths: list[Path]) -> str:
-    columns = [f'NULL::{_duck_type(column)} AS "{column.name}"' for column in table.columns]
-    columns += [f"NULL::BIGINT AS {name}" for name in ("_batch", "_seq", "_row_key")]
-    empty = f"SELECT {', '.join(columns)} WHERE false"
-    if not paths:
-        return empty
-    files = ", ".join(map(literal, paths))
-    return f"{empty} UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true)"
+def _history(table: Table, paths: list[Path], unseen: Sequence[Column]) -> str:
+    bookkeeping = [Column(name, "INTEGER") for name in ("_batch", "_seq", "_row_key")]
+    parts = [_empty([*table.columns, *bookkeeping])]
+    if paths:
+        files = ", ".join(map(literal, paths))
+        parts.append(f"SELECT * FROM read_parquet([{files}], union_by_name = true)")
+    if unseen and table.name == HEADERS:
+        parts.append(_empty(unseen))
+    return " UNION ALL BY NAME ".join(parts)
 
 
-def _newest(table: Table, retracted: bool) -> str:
-    query = f"SELECT * EXCLUDE (_batch, _seq, _row_key) FROM {HISTORY}{table.name}"
-    if retracted and table.name != RETRACTIONS:
-        gone = f"SELECT _row_key FROM {HISTORY}{RETRACTIONS} WHERE table_name = {literal(table.name)}"
+def _empty(columns: Iterable[Column]) -> str:
+    typed = (f'NULL::{_duck_type(column)} AS "{column.name}"' for column in columns)
+    return f"SELECT {', '.join(typed)} WHERE false"
+
+
+def _newest(table: Table, history: str, retractions: str) -> str:
+    query = f"SELECT * EXCLUDE (_batch, _seq, _row_key) FROM ({history})"
+    if retractions and table.name != RETRACTIONS:
+        gone = f"SELECT _row_key FROM ({retractions}) WHERE table_name = {literal(table.name)}"
         query += f" ANTI JOIN ({gone}) USING (_row_key)"
     if table.key:
         # twice the speed of a window function, and a filter on the view reads only what it needs
         key = "_row_key" if table.key == ROW_ID else table.key
-        newest = f"SELECT max({_POSITION}) AS _newest FROM {HISTORY}{table.name} GROUP BY {key}"
+        newest = f"SELECT max({_POSITION}) AS _newest FROM ({history}) GROUP BY {key}"
         query += f" SEMI JOIN ({newest}) ON _newest = {_POSITION}"
     return query
 

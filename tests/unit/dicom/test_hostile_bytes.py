@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -45,7 +46,7 @@ def look_at(data: bytes) -> None:
     if accepted:
         canonical_json(accepted.facts)
         canonical_json(accepted.row)
-        assert columns_of([accepted.row])
+        assert columns_of([json.loads(accepted.row)])
     else:
         assert refused
         assert refused[1] in refused[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from beds.headers import instance, read_back
-from hilum.dicom.elements import decode
-from hilum.dicom.rows import row_of
+from hilum.dicom.elements import DataElement, decode
+from hilum.dicom.rows import row_of, row_text
 
 
 def row(**attributes: Any) -> dict[str, Any]:
@@ -32,8 +33,8 @@ def test_attributes_have_the_types_of_their_vrs() -> None:
         ImageType=["ORIGINAL", "PRIMARY"],
         FrameIncrementPointer=0x00181063,
     )
-    assert found["StudyDate"] == "2024-01-02"
-    assert found["StudyTime"] == "03:04:05.500000"
+    assert found["StudyDate"] == 19_724
+    assert found["StudyTime"] == 11_045_500_000
     assert found["AcquisitionDateTime"] == "2024-01-02T03:04:05.000000Z"
     assert found["PatientName"] == {"Alphabetic": {"FamilyName": "Doe", "GivenName": "Jane"}}
     assert found["SliceThickness"] == "2.50"
@@ -194,3 +195,31 @@ def test_a_dataset_built_in_python_gives_the_row_that_its_file_gives() -> None:
         FrameIncrementPointer=[0x00181063],
     )
     assert row_of(decode(dataset)) == row_of(read_back(dataset))
+
+
+def test_the_text_of_a_row_is_one_line_that_says_the_same() -> None:
+    dataset = instance(
+        SpecificCharacterSet="ISO_IR 192",
+        PatientName="Müller^Jörg",
+        StudyDescription='"a"\n\u2028',
+        StudyDate="20240102",
+        Rows=7,
+    )
+    elements = read_back(dataset)
+    text = row_text(elements)
+    assert json.loads(text) == row_of(elements)
+    assert "\n" not in text
+    assert '"StudyDate":19724,' in text
+    assert '"FamilyName":"Müller"' in text
+
+
+def test_the_text_of_a_row_can_be_encoded_whatever_the_header_holds() -> None:
+    text = row_text([DataElement(0x00081030, "LO", ["x\ud800y"])])
+    assert text == '{"StudyDescription":"x\ufffdy"}'
+    assert text.encode()
+
+
+def test_the_transfer_syntax_stands_beside_a_row() -> None:
+    elements = [DataElement(0x00020010, "UI", [ExplicitVRLittleEndian]), DataElement(0x00280010, "US", [1])]
+    assert row_of(elements)["TransferSyntaxUID"] == ExplicitVRLittleEndian
+    assert row_text(elements) == '{"Rows":1}'

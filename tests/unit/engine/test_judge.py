@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -34,9 +35,11 @@ RUN = RunInfo(
 )  # fmt: skip
 
 
-def claim(failures: dict[str, int] | None = None, memory: dict[str, int] | None = None) -> Claim:
+def claim(
+    failures: dict[str, int] | None = None, memory: dict[str, int] | None = None, number: int = 1
+) -> Claim:
     states = dict.fromkeys("abc", TaskState.WAITING)
-    return Claim(f"{RUN.id}.0", 1, RUN, PLAN, 0, states, {}, failures or {}, memory or {})
+    return Claim(f"{RUN.id}.0", number, RUN, PLAN, 0, states, {}, failures or {}, memory or {})
 
 
 def judged(report: AttemptReport, of: Claim | None = None, cap: int = 16 * GIB) -> Finished:
@@ -101,9 +104,23 @@ def test_a_transient_error_is_tried_again_with_its_own_reason() -> None:
 
 @pytest.mark.parametrize("outcome", [AttemptOutcome.LOST, AttemptOutcome.CANCELLED])
 def test_what_was_lost_or_cancelled_counts_against_nobody(outcome: AttemptOutcome) -> None:
-    finished = judged(report(outcome, done("a"), failed="b"), claim({"b": 2}))
+    finished = judged(report(outcome, done("a"), failed="b"), claim({"b": 2}, number=3))
     assert states(finished) == {"a": TaskState.SUCCEEDED}
-    assert finished.not_before == NOW
+    assert finished.not_before <= NOW + timedelta(seconds=1)
+
+
+def test_a_cancelled_attempt_delays_nothing() -> None:
+    assert judged(report(AttemptOutcome.CANCELLED), claim(number=9)).not_before == NOW
+
+
+def test_a_machine_that_loses_every_attempt_tries_ever_more_rarely() -> None:
+    waits = [
+        (judged(report(AttemptOutcome.LOST), claim(number=number)).not_before - NOW).total_seconds()
+        for number in range(1, 12)
+    ]
+    assert 0.25 <= waits[0] <= 0.5
+    assert all(later > earlier for earlier, later in pairwise(waits[:8]))
+    assert 30 <= waits[-1] <= 60
 
 
 def test_out_of_memory_is_answered_with_more_of_it() -> None:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from beds.headers import lines
 from hilum.errors import TerminalError
 from hilum.kernel.clock import ManualClock, SystemClock
 from hilum.warehouse.files import PARTIAL, SPILL, batch_path, listing, publish
@@ -169,7 +170,7 @@ def test_files_of_compacted_headers_are_sorted(tmp_path: Path) -> None:
             {"_row_id": f"{batch}.{n}", "Modality": m, "SeriesInstanceUID": f"2.{batch * 7 % 5}"}
             for n, m in enumerate(modalities)
         ]
-        warehouse.append(batch, {"dicom_metadata": rows})
+        warehouse.append(batch, {}, lines(*rows))
     assert warehouse.compact() > 0
     path = listing(warehouse.root / "dicom_metadata")[0][0].path
     table = pq.read_table(path).select(["Modality", "SeriesInstanceUID", "_batch", "_seq"])

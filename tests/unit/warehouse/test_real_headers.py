@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import pydicom
 
+from beds.headers import lines
 from hilum.dicom.header import read_header
 from hilum.errors import HilumError
 from hilum.warehouse.local import LocalWarehouse
@@ -14,7 +16,7 @@ def rows() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for path in sorted(FILES.glob("*.dcm")):
         try:
-            found.append({**read_header(path).row, "_row_id": f"i-{len(found)}"})
+            found.append({**json.loads(read_header(path).row), "_row_id": f"i-{len(found)}"})
         except HilumError:
             continue
     return found
@@ -32,7 +34,7 @@ def test_real_headers_of_many_makers_are_the_same_after_compaction(tmp_path: Pat
     size = len(headers) // 8
     for batch in range(1, 9):
         part = headers[(batch - 1) * size : batch * size]
-        warehouse.append(batch, {"dicom_metadata": part})
+        warehouse.append(batch, {}, lines(*part))
     sql = "SELECT * FROM dicom_metadata ORDER BY _row_id"
     before = warehouse.query(sql).to_pylist()
     assert warehouse.compact() == 7

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -54,9 +54,14 @@ def create(
 
 
 def bring_back(
-    connection: Connection, plans: dict[str, RunPlan], run_ids: Sequence[str] | None, now: datetime
+    connection: Connection,
+    plans: dict[str, RunPlan],
+    run_ids: Sequence[str] | None,
+    now: datetime,
+    newer: Mapping[tuple[str, str], RunPlan],
 ) -> list[str]:
-    """Let failed current runs (these, or all) try again what they did not finish; returns their ids."""
+    """Let failed current runs (these, or all) try again what they did not finish, within the limits that ``newer``
+    plans, by pipeline and spec, give them; returns their ids."""
     failed = select(_runs.id).where(_runs.state == RunState.FAILED.value, _runs.current)
     if run_ids is None:
         found = list(connection.execute(failed).scalars())
@@ -69,7 +74,7 @@ def bring_back(
     posted: RowLists = {"runs": [], "attempts": []}
     again = [info for info in lock_runs(connection, found) if info.current and info.state is RunState.FAILED]
     for info in again:
-        _restart(connection, plans, info, now, posted)
+        _restart(connection, plans, info, now, posted, newer.get((info.pipeline, info.spec)))
     post(connection, posted)
     return [info.id for info in again]
 
@@ -137,7 +142,7 @@ class _Creation:
             return run_id
         info = known[run_id] = replace(known[run_id], current=True, supersedes=supersedes)
         if info.state is RunState.SUPERSEDED:
-            known[run_id] = _restart(self.connection, self.plans, info, self.now, self.posted)
+            known[run_id] = _restart(self.connection, self.plans, info, self.now, self.posted, new.plan)
             return run_id
         _write_run(self.connection, info)
         self.posted["runs"].append(rows.run(info, self.now))
@@ -208,16 +213,9 @@ class _Creation:
         return info
 
     def _keep_plan(self, plan: RunPlan) -> str:
-        """The digest under which a plan's document is kept; each document is written once."""
+        """The digest under which a plan's document is kept."""
         if id(plan) not in self.documents:
-            document = json.dumps(to_json(plan), sort_keys=True, separators=(",", ":"))
-            digest = self.documents[id(plan)] = digest_bytes(document.encode())
-            table = schema.plans
-            if (
-                self.connection.execute(select(table.c.digest).where(table.c.digest == digest)).first()
-                is None
-            ):
-                self.connection.execute(insert(table).values(digest=digest, document=document))
+            self.documents[id(plan)] = _keep(self.connection, plan)
         return self.documents[id(plan)]
 
     def _supersede(self, info: RunInfo) -> RunInfo:
@@ -242,15 +240,36 @@ class _Creation:
         return info
 
 
+def _keep(connection: Connection, plan: RunPlan) -> str:
+    """The digest under which a plan's document is kept; each document is written once."""
+    document = json.dumps(to_json(plan), sort_keys=True, separators=(",", ":"))
+    digest = digest_bytes(document.encode())
+    table = schema.plans
+    if connection.execute(select(table.c.digest).where(table.c.digest == digest)).first() is None:
+        connection.execute(insert(table).values(digest=digest, document=document))
+    return digest
+
+
 def _restart(
-    connection: Connection, plans: dict[str, RunPlan], info: RunInfo, now: datetime, posted: RowLists
+    connection: Connection,
+    plans: dict[str, RunPlan],
+    info: RunInfo,
+    now: datetime,
+    posted: RowLists,
+    newer: RunPlan | None = None,
 ) -> RunInfo:
     """Let a locked run's unfinished tasks be tried again, counting from the first attempt.
 
-    An attempt that is still at work is given up: what it reports comes too late.
+    An attempt that is still at work is given up: what it reports comes too late. The run keeps its plan, and how its
+    steps travel, but for the limits, which are those of ``newer``.
     """
     digest = connection.execute(select(_runs.plan).where(_runs.id == info.id)).scalar_one()
     plan = plan_of(connection, plans, digest)
+    if newer is not None and (limited := plan.with_limits_of(newer)) != plan:
+        plan = limited
+        connection.execute(
+            update(schema.runs).where(_runs.id == info.id).values(plan=_keep(connection, plan))
+        )
     again = (_tasks.run_id == info.id, _tasks.state.in_(UNFINISHED))
     connection.execute(
         update(schema.tasks)

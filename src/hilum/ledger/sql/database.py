@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Column, ColumnElement, Connection, and_, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, NoResultFound, OperationalError
 
 from hilum.errors import UsageError
@@ -106,6 +106,11 @@ class Database:
         """Wait until no other transaction is past this point; always so on SQLite, which has one writer."""
         if not self.sqlite:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE})")
+
+    def begins(self, column: Column[str], prefix: str) -> ColumnElement[bool]:
+        """Whether a text begins so, as a range, which an index finds; PostgreSQL's own order is a language's."""
+        text = column if self.sqlite else column.collate("C")
+        return and_(text >= prefix, text < prefix[:-1] + chr(ord(prefix[-1]) + 1))
 
     def close(self) -> None:
         """Give all connections back."""

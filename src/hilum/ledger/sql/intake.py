@@ -8,18 +8,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from hilum.errors import UsageError
+from hilum.kernel.address import INSIDE, archive_of, member_version
 from hilum.kernel.digest import short_id
 from hilum.ledger import schema
 from hilum.ledger.interface import Known
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
 from hilum.ledger.sql.database import Database, chunks
-from hilum.ledger.sql.outbox import RowLists, next_value, post
+from hilum.ledger.sql.older import received_row
+from hilum.ledger.sql.outbox import HEADERS, RowLists, next_value, post
 from hilum.ledger.sql.subjects import add_to_subjects, reopen
-from hilum.model.arrival import Instance, Outcome, Quarantined, Received
+from hilum.model.arrival import Instance, Outcome, Quarantined, Received, header_id, header_line
 from hilum.model.codec import from_json, to_json
 from hilum.model.subject import Scope, subject_id
 
@@ -59,6 +61,31 @@ class Intake:
                         row.version, row.size, row.digest, Outcome(row.outcome), _subjects(row)
                     )
         return found
+
+    def contents(self, archives: Mapping[str, str]) -> tuple[int, set[str]]:
+        arrivals, instances = schema.arrivals.c, schema.instances.c
+        count = 0
+        subjects: set[str] = set()
+        with self.database.read() as connection:
+            for archive, version in archives.items():
+                prefix = member_version(version, "")
+                query = (
+                    select(instances.series_uid, instances.study_uid, func.count(arrivals.uri.distinct()))
+                    .select_from(
+                        schema.arrivals.outerjoin(
+                            schema.instances, arrivals.sop_instance_uid == instances.sop_instance_uid
+                        )
+                    )
+                    .where(
+                        self.database.begins(arrivals.uri, f"{archive}{INSIDE}"),
+                        func.substr(arrivals.version, 1, len(prefix)) == prefix,
+                    )
+                    .group_by(instances.series_uid, instances.study_uid)
+                )
+                for row in connection.execute(query):
+                    count += row[2]
+                    subjects.update(_subjects(row))
+        return count, subjects
 
     def record_arrivals(self, received: Sequence[Received], now: datetime) -> list[Outcome]:
         return self.database.write(lambda connection: _record(connection, received, now))
@@ -106,7 +133,8 @@ def _record(connection: Connection, received: Sequence[Received], now: datetime)
     arrivals: list[dict[str, Any]] = []
     accepted: list[Received] = []
     newest: dict[str, str] = {}
-    posted: RowLists = {"arrivals": [], "dicom_metadata": [], "quarantine": []}
+    posted: RowLists = {"arrivals": [], "quarantine": []}
+    headers: list[str] = []
     for item in received:
         key = (item.arrival.uri, item.arrival.version)
         if key in earlier:
@@ -120,7 +148,7 @@ def _record(connection: Connection, received: Sequence[Received], now: datetime)
         if outcome is Outcome.ACCEPTED and item.instance is not None:
             digests[item.instance.sop_instance_uid] = item.digest
             accepted.append(item)
-            posted["dicom_metadata"].append(rows.header(item, now))
+            headers.append(header_line(item, now))
         elif outcome is Outcome.QUARANTINED:
             posted["quarantine"].append(_quarantine(connection, item, reason, known_digest, now))
         earlier[key] = outcome
@@ -131,7 +159,7 @@ def _record(connection: Connection, received: Sequence[Received], now: datetime)
         connection.execute(insert(schema.instances), [_instance_values(item) for item in accepted])
         add_to_subjects(connection, accepted)
     posted["quarantine"] += _replaced(connection, newest, now)
-    post(connection, posted)
+    post(connection, posted, headers)
     return outcomes
 
 
@@ -218,7 +246,7 @@ def _instance_values(item: Received) -> dict[str, Any]:
         "version": item.arrival.version,
         "size": item.arrival.size,
         "transfer_syntax_uid": instance.transfer_syntax_uid,
-        "header_id": rows.header_id(item),
+        "header_id": header_id(instance.sop_instance_uid),
     }
 
 
@@ -293,29 +321,40 @@ def _release(connection: Connection, entry_id: str, keep: str, now: datetime) ->
         update(table).where(table.c.id == entry_id).values(released_at=to_time(now), decision=decision)
     )
     posted: RowLists = {"quarantine": [rows.quarantined(entry, now)]}
+    headers: list[str] = []
     if not conflict:
         arrivals = schema.arrivals.c
         where = (arrivals.uri == row.uri, arrivals.version == row.version)
         connection.execute(delete(schema.arrivals).where(*where))
+        if archive := archive_of(row.uri):  # it is opened again only if it has no outcome itself
+            connection.execute(delete(schema.arrivals).where(arrivals.uri == archive))
     elif keep == "new":
-        posted |= _replace_instance(connection, from_json(Received, json.loads(row.received)), now)
-    post(connection, posted)
+        received = json.loads(row.received)
+        received["row"] = received_row(received["row"])
+        item = from_json(Received, received)
+        if (gone := _replace_instance(connection, item)) is not None:
+            headers = [header_line(item, now)]
+            posted["retractions"] = [rows.retraction(HEADERS, row_id, "replaced", now) for row_id in gone]
+    post(connection, posted, headers)
     return entry
 
 
-def _replace_instance(connection: Connection, item: Received, now: datetime) -> RowLists:
-    """The new content takes the place of the known one; its subjects open again."""
+def _replace_instance(connection: Connection, item: Received) -> list[str] | None:
+    """The new content takes the place of the known one; its subjects open again.
+
+    Returns:
+        Row ids of headers that its header row does not take the place of by itself; None where it is known already.
+    """
     if item.instance is None:
         raise ValueError("only an instance can take another's place")
     uid = item.instance.sop_instance_uid
     table = schema.instances
     old = connection.execute(select(table).where(table.c.sop_instance_uid == uid).with_for_update()).one()
     if old.digest == item.digest:
-        return {}
-    connection.execute(update(table).where(table.c.sop_instance_uid == uid).values(_instance_values(item)))
+        return None
+    values = _instance_values(item)
+    connection.execute(update(table).where(table.c.sop_instance_uid == uid).values(values))
     before = Instance(uid, old.sop_class_uid, old.series_uid, old.study_uid, old.digest, old.uri, old.size)
     reopen(connection, before, item)
-    return {
-        "dicom_metadata": [rows.header(item, now)],
-        "retractions": [rows.retraction("dicom_metadata", old.header_id, "replaced", now)],
-    }
+    # header rows were once named by address and version
+    return [old.header_id] if old.header_id != values["header_id"] else []

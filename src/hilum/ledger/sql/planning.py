@@ -37,11 +37,12 @@ class Planning:
     ) -> list[str]:
         return self.database.write(lambda connection: create(connection, self.plans, runs, planned, now))
 
-    def retry(self, run_ids: Iterable[str] | None, now: datetime) -> list[str]:
+    def retry(self, run_ids: Iterable[str] | None, now: datetime, plans: Iterable[RunPlan] = ()) -> list[str]:
         wanted = None if run_ids is None else sorted(set(run_ids))
+        newer = {(plan.pipeline, plan.spec): plan for plan in plans}
 
         def work(connection: Connection) -> list[str]:
-            return bring_back(connection, self.plans, wanted, now)
+            return bring_back(connection, self.plans, wanted, now, newer)
 
         return self.database.write(work)
 

@@ -22,29 +22,6 @@ def _row(_id: str, now: datetime, /, **columns: Any) -> Row:
     return {"_row_id": _id, "_recorded_at": now.isoformat(), **plain}
 
 
-def header_id(received: Received) -> str:
-    """The row id of a header: one for each arrival, since content that was replaced may come back."""
-    return short_id("i", received.arrival.uri, received.arrival.version)
-
-
-def header(received: Received, now: datetime) -> Row:
-    """A row of ``dicom_metadata``: the header's columns and where it came from."""
-    instance, arrival = received.instance, received.arrival
-    if instance is None:
-        raise ValueError("only an instance has a header row")
-    return {
-        **received.row,
-        "_row_id": header_id(received),
-        "_recorded_at": now.isoformat(),
-        "FileURI": arrival.uri,
-        "FileSize": arrival.size,
-        "FileSHA256": received.digest,
-        "TransferSyntaxUID": instance.transfer_syntax_uid,
-        "ArrivalTime": arrival.arrived_at.isoformat(),
-        "Source": arrival.source,
-    }
-
-
 def arrival(received: Received, outcome: Outcome, reason: str, now: datetime) -> Row:
     """A row of ``arrivals``."""
     seen, instance = received.arrival, received.instance

@@ -1,0 +1,130 @@
+"""A header as the text of its row in ``dicom_metadata``: what :func:`hilum.dicom.rows.row_of` says, without a Python
+value for each element on the way. Facts for selectors come out of the same walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from json.encoder import JSONEncoder, encode_basestring
+from typing import Any
+
+from hilum.dicom.columns import CONVERSION_FAULTS, OTHER_ELEMENTS, PRIVATE_SEQUENCE
+from hilum.dicom.conversion import to_timestamp
+from hilum.dicom.facts import fact_of
+from hilum.dicom.rows import LONE_SURROGATE, Plan, cell, other_texts, plan_of
+from hilum.dicom.scan.tables import TRANSFER_SYNTAX, Context, Form, decoder
+
+_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+Part = str | tuple[str, str]
+"""``"Keyword":value,`` or, of a repeating group, the keyword and one record of its list."""
+
+
+class RowForm(Form):
+    """Parts are fragments of JSON, each with its comma; on the outermost level each in a pair with its fact.
+
+    A fault is ``{Tag, Keyword, Value}``, as in the column ``conversion_faults``.
+    """
+
+    def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
+        plan = plan_of(tag)
+        assert plan is not None
+        decode = decoder(tag, vr, context)
+        convert = plan.convert
+        if convert is to_timestamp:
+            offset = context.offset.decode("latin-1").strip("\0 ")
+            convert = partial(to_timestamp, offset=offset)
+        part = self._part(tag, plan, convert)
+        if context.level == "item":
+            return lambda raw: part(*decode(raw))
+        fact = fact_of(tag)
+
+        def pair(raw: bytes) -> tuple[Part, Any]:
+            values, undecoded = decode(raw)
+            told = fact.value(values) if fact is not None and values else None
+            return part(values, undecoded), None if fact is None or told is None else (fact.keyword, told)
+
+        return pair
+
+    def _part(self, tag: int, plan: Plan, convert: Callable[[Any], Any]) -> Callable[[list[Any], str], Part]:
+        before = f'"{plan.keyword}":'
+        empty = "null" if plan.single else "[]"
+
+        def value(values: list[Any], undecoded: str) -> str:
+            value, fault = cell(plan, convert, values, undecoded)
+            if fault is not None:
+                name = f"{PRIVATE_SEQUENCE}{tag:08X}"
+                self.faults.append({"Tag": name, "Keyword": plan.keyword, "Value": fault})
+            return text_of(value)
+
+        def part(values: list[Any], undecoded: str) -> Part:
+            if plan.binary or tag == TRANSFER_SYNTAX:
+                return ""
+            text = value(values, undecoded) if values or undecoded else empty
+            if plan.repeating:
+                return plan.keyword, f'{{"Id":"{tag >> 16:04X}","Value":{text}}},'
+            return f"{before}{text},"
+
+        return part
+
+    def other(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
+        decode = decoder(tag, vr, context)
+        name = f"{PRIVATE_SEQUENCE}{tag:08X}"
+        before = f'{{"Tag":"{name}","Data":'
+
+        def make(raw: bytes) -> str:
+            values, undecoded = decode(raw)
+            if undecoded and values:
+                self.faults.append({"Tag": name, "Keyword": name, "Value": undecoded})
+            return f"{before}{text_of(other_texts(values, undecoded))}}},"
+
+        return make
+
+    def binary(self, tag: int, vr: str) -> None:
+        return None
+
+    def sequence(self, tag: int, items: list[Any], context: Context) -> Any:
+        part = f'"{_name(tag)}":[{",".join(items)}],'
+        return part if context.level == "item" else (part, None)
+
+    def item(self, parts: list[Any], others: list[Any]) -> str:
+        return f"{{{_fields(parts, others)[:-1]}}}"
+
+    def within(self, tag: int, since: int) -> None:
+        for fault in self.faults[since:]:
+            fault["Keyword"] = f"{_name(tag)}.{fault['Keyword']}"
+
+    def finish(self, parts: list[Any], others: list[str]) -> tuple[str, dict[str, Any]]:
+        """The text of the row, and the facts."""
+        text = _fields([part for part, _ in parts], others)
+        if self.faults:
+            text += f'"{CONVERSION_FAULTS}":{text_of(self.faults)},'
+        return f"{{{text[:-1]}}}", dict([fact for _, fact in parts if fact is not None])
+
+
+def text_of(value: Any) -> str:
+    """A value as JSON, always valid UTF-8."""
+    if value.__class__ is str:
+        text: str = encode_basestring(value)
+    else:
+        text = _json(value)
+    return text if text.isascii() else LONE_SURROGATE.sub("\ufffd", text)
+
+
+def _fields(parts: list[Any], others: list[str]) -> str:
+    try:
+        text = "".join(parts)
+    except TypeError:  # some are of repeating groups
+        text = "".join([part for part in parts if part.__class__ is str])
+        records: dict[str, str] = {}
+        for keyword, record in (part for part in parts if part.__class__ is not str):
+            records[keyword] = records.get(keyword, "") + record
+        text += "".join(f'"{keyword}":[{record[:-1]}],' for keyword, record in records.items())
+    return f'{text}"{OTHER_ELEMENTS}":[{"".join(others)[:-1]}],' if others else text
+
+
+def _name(tag: int) -> str:
+    """The column of a sequence."""
+    plan = plan_of(tag)
+    return plan.keyword if plan is not None and plan.sequence else f"{PRIVATE_SEQUENCE}{tag:08X}"

@@ -1,0 +1,201 @@
+"""A scan of one object: where its header begins, how it is encoded, and when it is over."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import Any, NamedTuple
+
+from hilum.dicom.elements import DataElement
+from hilum.dicom.reader import encoding, first_element
+from hilum.dicom.scan.elements import ElementForm
+from hilum.dicom.scan.feed import Feed, whole
+from hilum.dicom.scan.tables import (
+    MEDIA_CLASS,
+    TIMEZONE_OFFSET,
+    TRANSFER_SYNTAX,
+    Context,
+    Form,
+    Kind,
+    Table,
+    Tables,
+    Unsure,
+)
+from hilum.dicom.scan.walk import UNDEFINED, Short, Walk
+from hilum.dicom.uid import (
+    DEFLATED_LITTLE_ENDIAN,
+    EXPLICIT_BIG_ENDIAN,
+    GE_PRIVATE_IMPLICIT,
+    IMPLICIT_LITTLE_ENDIAN,
+    MEDIA_STORAGE_DIRECTORY,
+)
+
+IMPLICIT = frozenset({IMPLICIT_LITTLE_ENDIAN, GE_PRIVATE_IMPLICIT})
+META = Context(explicit=True, little=True, level="meta")
+INFLATED = 1 << 26
+"""Bytes; a deflated object that is larger is left to who can inflate it in parts."""
+
+
+class Scanned(NamedTuple):
+    """What a scan found.
+
+    Attributes:
+        transfer_syntax_uid: as the file meta information tells it.
+        parts, others: of the form that was asked for.
+        feed: the object, inflated if it was deflated.
+        position, length: of the pixel data's value in it; both 0 if there are none, length may be undefined.
+        little: byte order.
+    """
+
+    transfer_syntax_uid: str
+    parts: list[Any]
+    others: list[Any]
+    feed: Feed
+    position: int
+    length: int
+    little: bool
+
+
+class Scanner:
+    """Scans headers into one form and keeps what it learnt of them. Not to be shared between threads."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self._tables = Tables(form)
+        self._offset = b""
+
+    def scan(self, feed: Feed) -> Scanned:
+        """Scan one object up to its pixel data.
+
+        Raises:
+            Unsure: pydicom has to decide. UnreadableError: it goes beyond a limit.
+        """
+        self._tables.forget()
+        self.form.faults.clear()
+        parts: list[Any] = []
+        others: list[Any] = parts if self.form.mixed else []
+        meta = Walk(self._tables)
+        begin = first_element(feed.data, feed.size)
+        begin = self._through(meta, feed, begin, self._tables.of(META), parts, others)
+        if _uid(meta.values.get(MEDIA_CLASS, b"")) == MEDIA_STORAGE_DIRECTORY:
+            raise Unsure
+        syntax = _uid(meta.values.get(TRANSFER_SYNTAX, b""))
+        if syntax == DEFLATED_LITTLE_ENDIAN:
+            feed, begin = _inflated(feed, begin), 0
+        syntax = syntax or _found_syntax(feed, begin)
+        context = Context(syntax not in IMPLICIT, syntax != EXPLICIT_BIG_ENDIAN, offset=self._offset)
+        counts = len(parts), len(others), len(self.form.faults)
+        walk, end = self._dataset(feed, begin, context, parts, others)
+        if walk.values.get(TIMEZONE_OFFSET, b"") != self._offset:
+            self._offset = walk.values.get(TIMEZONE_OFFSET, b"")
+            del parts[counts[0] :], others[counts[1] :], self.form.faults[counts[2] :]
+            context = context._replace(offset=self._offset)
+            feed.jump(begin)
+            walk, end = self._dataset(feed, begin, context, parts, others)
+        position, length = _pixels(walk, feed, end, context)
+        return Scanned(syntax, parts, others, feed, position, length, context.little)
+
+    def _dataset(
+        self, feed: Feed, begin: int, context: Context, parts: list[Any], others: list[Any]
+    ) -> tuple[Walk, int]:
+        at = begin - feed.base
+        if (
+            not context.explicit
+            and feed.data[at + 4 : at + 6].isalpha()
+            and feed.data[at + 4 : at + 6].isupper()
+        ):
+            raise Unsure  # it seems to be explicit in truth
+        walk, lessons = Walk(self._tables), self._tables.lessons
+        data, before = feed.data, len(parts) + len(others)
+        walk.steps = [] if lessons.wanted else None
+        end = self._through(walk, feed, begin, self._tables.of(context), parts, others)
+        lessons.counted(len(parts) + len(others) - before - walk.familiar)
+        if walk.steps and data is feed.data:
+            self._tables.used += lessons.learn(data, walk.steps, parts, others)
+        return walk, end
+
+    def _through(
+        self, walk: Walk, feed: Feed, begin: int, table: Table, parts: list[Any], others: list[Any]
+    ) -> int:
+        """Walk a level to its end, with as much of the object as that takes; the offset of its end."""
+        at = begin - feed.base
+        while True:
+            try:
+                walk.run(feed.data, at, len(feed.data), table, parts, others)
+                if walk.rule is not None or feed.complete:
+                    return feed.base + walk.position
+            except Short:
+                if feed.complete:
+                    raise Unsure from None
+            table = walk.table or table
+            if walk.position > len(feed.data):
+                if feed.base + walk.position > feed.size:
+                    raise Unsure
+                feed.jump(feed.base + walk.position)
+            else:
+                feed.grow(walk.position)
+            at = 0
+
+
+def _found_syntax(feed: Feed, begin: int) -> str:
+    """The transfer syntax of an object that does not tell it."""
+    feed.jump(begin)
+    return encoding(io.BytesIO(feed.data[:6]), "")[2]
+
+
+def _uid(raw: bytes) -> str:
+    return raw.rstrip(b"\0 ").decode("latin-1")
+
+
+def _inflated(feed: Feed, begin: int) -> Feed:
+    """The data set of a deflated object (PS3.5 A.5), if it is not too large to hold."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    feed.jump(begin)
+    while not feed.complete:
+        feed.grow(0)
+    try:
+        data = inflater.decompress(feed.data, INFLATED)
+    except zlib.error:
+        raise Unsure from None
+    if not inflater.eof:
+        raise Unsure
+    return whole(data)
+
+
+def _pixels(walk: Walk, feed: Feed, end: int, context: Context) -> tuple[int, int]:
+    """Where the pixel data are and how long, or that the header's end is the object's."""
+    rule = walk.rule
+    if walk.last < 0:
+        raise Unsure
+    if rule is not None and rule.kind is Kind.PIXELS:
+        if rule.long is not context.explicit:
+            raise Unsure
+        head = 12 if context.explicit else 8
+        if end + head > feed.size:
+            raise Unsure
+        feed.jump(end)
+        length = int.from_bytes(feed.data[head - 4 : head], "little" if context.little else "big")
+        if length != UNDEFINED and end + head + length > feed.size:
+            raise Unsure
+        return end + head, length
+    feed.jump(end)
+    while feed.data and not feed.data.strip(b"\0"):
+        feed.jump(feed.base + len(feed.data))
+    if feed.data:
+        raise Unsure
+    return 0, 0
+
+
+_elements = Scanner(ElementForm())
+
+
+def scan_elements(data: bytes) -> list[DataElement]:
+    """The elements of an object's file meta information and data set, in tag order, up to the pixel data.
+
+    They are shared between calls: not to be changed.
+
+    Raises:
+        Unsure: pydicom has to decide. UnreadableError: it goes beyond a limit.
+    """
+    parts: list[DataElement] = _elements.scan(whole(data)).parts
+    return parts

@@ -1,0 +1,97 @@
+"""Stretches: runs of elements that instances of a series have in common, byte for byte.
+
+Nearly all of a header is the same from slice to slice, so what lies between the few elements that change is compared
+as one string and taken over as it was. Stretches are learnt from two headers that were walked element by element, and
+only while there is something to learn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from hilum.dicom.scan.tables import Memo
+
+FEWEST = 4
+"""Elements in a stretch; fewer are as quickly walked."""
+KEPT = 4
+"""Stretches that begin with the same element."""
+FAMILIAR = 40
+"""Elements walked one by one that are no reason to learn."""
+EAGER, SOMETIMES = 8, 16
+"""Where there seems to be nothing to learn after so many headers, it is tried at one in so many."""
+
+
+class Stretch(NamedTuple):
+    """Bytes of several elements, the tag of the last one, and the parts that they became."""
+
+    raw: bytes
+    last: int
+    parts: list[Any]
+    others: list[Any]
+
+
+class Step(NamedTuple):
+    """An element that was walked by itself: where it began, and how many parts there were before it.
+
+    Attributes:
+        place: what tells it from others, tag and table. memo: its memory, if a stretch can begin with it.
+    """
+
+    position: int
+    parts: int
+    others: int
+    place: tuple[int, int]
+    memo: Memo | None
+
+
+@dataclass
+class Lessons:
+    """What was seen of the last header that was traced, and whether the next one should be."""
+
+    before: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    unfamiliar: int = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether to trace the next header."""
+        return 0 < self.unfamiliar <= EAGER or self.unfamiliar % SOMETIMES == 1
+
+    def counted(self, walked: int) -> None:
+        """So many elements of a header were walked one by one."""
+        self.unfamiliar = self.unfamiliar + 1 if walked > FAMILIAR else 0
+
+    def learn(self, data: bytes, steps: list[Step | None], parts: list[Any], others: list[Any]) -> int:
+        """Make stretches of what this header has in common with the one before; the bytes that they hold.
+
+        Args:
+            steps: in order; None where the header was not walked one by one, or bytes changed their meaning.
+        """
+        raws: dict[tuple[int, int], bytes] = {}
+        run: list[Step] = []
+        held = 0
+        for step, after in zip(steps, [*steps[1:], None], strict=True):
+            if step is not None and after is not None:
+                raw = raws[step.place] = data[step.position : after.position]
+                if self.before.get(step.place) == raw and (run or step.memo is not None):
+                    run.append(step)
+                    continue
+            held += _keep(data, run, step, parts, others)
+            run = []
+        self.before = raws
+        return held
+
+
+def _keep(data: bytes, run: list[Step], end: Step | None, parts: list[Any], others: list[Any]) -> int:
+    if len(run) < FEWEST or end is None:
+        return 0
+    first = run[0]
+    raw = data[first.position : end.position]
+    assert first.memo is not None
+    stretch = Stretch(
+        raw, run[-1].place[0], parts[first.parts : end.parts], others[first.others : end.others]
+    )
+    first.memo.stretches.insert(0, stretch)
+    del first.memo.stretches[KEPT:]
+    return 3 * len(raw)

@@ -1,0 +1,118 @@
+"""Indexing: the headers of what is there go to the warehouse, and nothing else happens.
+
+For people who have a million files and want SQL now. No arrival is recorded and nothing is quarantined; when the same
+files are run later, their rows take the place of these. What was indexed before, at the same address in the same
+version, is not read again, so an index that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from hilum.engine.intake import batches, merged, receive, unreadable
+from hilum.engine.observe import Observer
+from hilum.engine.readers import Readers
+from hilum.engine.recorder import Recorder
+from hilum.kernel.clock import Clock
+from hilum.model.arrival import Arrival, Received, header_line
+from hilum.sources.interface import Source
+from hilum.warehouse.interface import Warehouse
+
+BATCH = 256
+ROWS = 1024
+"""Rows that are written at once."""
+INDEXED, UNCHANGED = "indexed", "unchanged"
+
+
+@dataclass
+class IndexReport:
+    """What an index did.
+
+    Attributes:
+        counts: objects ``indexed``, ``unchanged`` since they were, and refused, by reason code.
+        interrupted: it was told to stop; the next one goes on.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    interrupted: bool = False
+
+
+class Indexer:
+    """Writes header rows through the recorder, whose role it holds meanwhile.
+
+    Args:
+        workers: processes that read objects.
+        digest: whether objects are read to their end and hashed; else only their headers are read.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        workers: int = 1,
+        digest: bool = True,
+        observer: Observer | None = None,
+    ) -> None:
+        self._warehouse, self._recorder, self._clock = warehouse, recorder, clock
+        self._workers, self._digest = workers, digest
+        self._observer = observer or Observer()
+
+    def index(
+        self, source: Source, *, verify: bool = False, stop: Callable[[], bool] = lambda: False
+    ) -> IndexReport:
+        """Index what a source has now.
+
+        Args:
+            verify: read again also what seems unchanged.
+            stop: asked for each batch; True ends the look at the source, and what was read is written.
+
+        Raises:
+            UsageError: ``not-recording``, where another engine writes to the warehouse.
+        """
+        report = IndexReport()
+        self._recorder.begin()
+        known = self._warehouse.known_files(hashed=self._digest)
+
+        def unknown() -> Iterator[list[Arrival]]:
+            seen = 0
+            for batch in batches(source.scan(), BATCH):
+                if stop():
+                    report.interrupted = True
+                    return
+                seen += len(batch)
+                self._observer.found(seen)
+                same = [False] * len(batch) if verify else known.contain(batch)
+                report.counts[UNCHANGED] += sum(same)
+                if unread := [arrival for arrival, is_same in zip(batch, same, strict=True) if not is_same]:
+                    yield unread
+
+        lines: list[str] = []
+        read = partial(read_all, digest=self._digest)
+        with Readers(self._workers, read, unreadable, merged) as readers:
+            for _, received in readers.map(unknown()):
+                now = self._clock.now()
+                for item in received:
+                    report.counts[item.problem or INDEXED] += 1
+                    if item.instance is not None:
+                        lines.append(header_line(item, now))
+                if len(lines) >= ROWS:
+                    self._write(lines)
+                self._observer.taken_in(report.counts)
+        self._write(lines)
+        self._recorder.finish()
+        return report
+
+    def _write(self, lines: list[str]) -> None:
+        if lines:
+            self._recorder.add_headers("".join(f"{line}\n" for line in lines).encode())
+            lines.clear()
+
+
+def read_all(arrivals: Sequence[Arrival], *, digest: bool) -> list[Received]:
+    """Read objects once each; facts are nobody's concern here."""
+    return [replace(receive(arrival, digest=digest), facts={}) for arrival in arrivals]

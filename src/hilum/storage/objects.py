@@ -1,0 +1,132 @@
+"""The one place where an object is opened by its address, be it a file or a member of an archive. Who reads objects
+(intake, attempts, the doctor) knows addresses only; another kind of address is added here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+from hilum.errors import TerminalError, UnreadableError
+from hilum.kernel.address import archive_of, file_version, is_local, local_path
+from hilum.storage.archives import ArchiveFault, Member, members
+
+Opened = BinaryIO | TerminalError
+
+
+@contextmanager
+def open_object(uri: str) -> Iterator[BinaryIO]:
+    """An object as a stream that can be sought in.
+
+    Raises:
+        UnreadableError: ``not-regular``, ``unreadable``, ``unknown-address``, ``member-missing``, or what is wrong
+            with an archive or its member.
+    """
+    for _uri, opened in open_objects([uri]):
+        if isinstance(opened, TerminalError):
+            raise opened
+        yield opened
+
+
+def open_objects(uris: Iterable[str]) -> Iterator[tuple[str, Opened]]:
+    """Each of these objects as a stream, valid until the next is asked for, or why it cannot be had.
+
+    Neighbours of one archive come in one pass over it, in the order in which they lie.
+    """
+    for archive, group in groupby(uris, key=archive_of):
+        if archive:
+            yield from _open_members(archive, dict.fromkeys(group))
+            continue
+        for uri in group:
+            try:
+                stream = _open_file(uri)
+            except TerminalError as error:
+                yield uri, error
+                continue
+            with stream:
+                yield uri, stream
+
+
+@contextmanager
+def open_archive(uri: str) -> Iterator[tuple[BinaryIO, Iterator[Member] | None]]:
+    """An archive and its members; None if the object is none.
+
+    Raises:
+        UnreadableError: as :func:`open_object`; :class:`~hilum.storage.archives.ArchiveFault` while iterating.
+    """
+    with _open_file(uri) as stream:
+        yield stream, _members(uri, stream)
+
+
+def version_at(uri: str) -> str | None:
+    """The version of the file at this address, of a member's archive; None where nothing is."""
+    try:
+        return file_version(os.stat(local_path(archive_of(uri) or uri)))
+    except (OSError, ValueError):
+        return None
+
+
+def _open_file(uri: str) -> BinaryIO:
+    from hilum.dicom.header import open_object as open_file
+
+    if not is_local(uri):
+        raise UnreadableError(
+            "the object lies at an address that Hilum cannot read",
+            reason="unknown-address",
+            hint="objects must lie in files of this machine",
+        )
+    return open_file(Path(local_path(uri)))
+
+
+def _members(uri: str, stream: BinaryIO) -> Iterator[Member] | None:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    return members(uri, stream, size)
+
+
+def _open_members(archive: str, wanted: dict[str, None]) -> Iterator[tuple[str, Opened]]:
+    missing: TerminalError = UnreadableError(
+        "the archive has no such member", reason="member-missing", hint="run over the archive again"
+    )
+    try:
+        with _open_file(archive) as stream:
+            for member in _members(archive, stream) or ():
+                if member.uri in wanted:
+                    del wanted[member.uri]
+                    yield member.uri, open_member(member, stream)
+                if not wanted:
+                    return
+    except OSError as error:
+        missing = _unreadable("archive", error)
+    except TerminalError as error:
+        missing = error
+    yield from ((uri, missing) for uri in wanted)
+
+
+def open_member(member: Member, archive: BinaryIO) -> Opened:
+    """A member of this open archive, or why it cannot be had.
+
+    Raises:
+        ArchiveFault: neither it nor what comes behind can be had.
+    """
+    if member.fault is not None:
+        return member.fault
+    try:
+        return member.place.open(archive)
+    except ArchiveFault:
+        raise
+    except TerminalError as error:
+        return error
+    except OSError as error:
+        return _unreadable("member", error)
+
+
+def _unreadable(what: str, error: OSError) -> UnreadableError:
+    return UnreadableError(
+        f"the {what} cannot be read: {os.strerror(error.errno or 0).lower()}", reason="unreadable"
+    )

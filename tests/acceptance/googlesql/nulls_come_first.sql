@@ -1,0 +1,3 @@
+SELECT DISTINCT BodyPartExamined
+FROM `bigquery-public-data.idc_current.dicom_all`
+ORDER BY BodyPartExamined

@@ -1,0 +1,53 @@
+"""The scanner, our way through pydicom, and pydicom itself: every element of data sets that nobody has sent yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import event, given, settings
+
+from beds.agreed import rule_of
+from beds.agreement import differences, read_with_elements
+from beds.datasets import Sample, samples
+from hilum.dicom.elements import DataElement
+from hilum.dicom.scan import Unsure, scan_elements
+from hilum.errors import HilumError
+
+EXAMPLES = 300
+
+
+@settings(max_examples=EXAMPLES)
+@given(samples())
+def test_on_what_correct_senders_write(sample: Sample) -> None:
+    ours = read_with_elements(sample.data)
+    assert repr(scan_elements(sample.data)) == repr(ours)
+    assert not [element for element in everything(ours) if element.undecoded]
+    assert not [str(each) for each in differences(ours, sample.data) if rule_of(each) is None]
+
+
+@settings(max_examples=EXAMPLES)
+@given(samples(odd=True))
+def test_on_what_others_write(sample: Sample) -> None:
+    try:
+        ours = read_with_elements(sample.data)
+    except HilumError as error:
+        event(f"refused: {error.reason}")
+        with pytest.raises((Unsure, HilumError)):
+            scan_elements(sample.data)
+        return
+    try:
+        found = scan_elements(sample.data)
+        event("scanned")
+        assert repr(found) == repr(ours)
+    except Unsure:
+        event("left to pydicom")
+    assert not [str(each) for each in differences(ours, sample.data) if rule_of(each) is None]
+
+
+def everything(elements: list[DataElement]) -> Iterator[DataElement]:
+    for element in elements:
+        yield element
+        if element.vr == "SQ":
+            for item in element.values:
+                yield from everything(item)
