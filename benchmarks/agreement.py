@@ -11,7 +11,7 @@ from typing import Any
 import pydicom
 
 import hilum
-from benchmarks.scanning import scan_json
+from benchmarks.scanning import json_scanner
 
 COMPARED = (
     *("Modality", "Manufacturer", "PatientID", "BodyPartExamined", "SliceThickness", "InstanceNumber", "KVP"),
@@ -27,7 +27,7 @@ def check_json(paths: Iterable[Path]) -> int:
     Raises:
         SystemExit: they differ.
     """
-    count = 0
+    count, scan_json = 0, json_scanner()
     for path in paths:
         ours = dict(_flat(json.loads(scan_json(path))))
         theirs = dict(_flat(pydicom.dcmread(path, stop_before_pixels=True).to_json_dict()))

@@ -19,11 +19,12 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLo
 from benchmarks.enhanced import write_enhanced
 from benchmarks.series import Series, real_header
 
-VERSION = 1
+VERSION = 2
 """Goes up with every change of what is made, so that no figure comes from another corpus than it says."""
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hilum" / "benchmarks"
 SLICES = 150
+THOUSAND = 1000
 SHARES = (
     (0.160, "ct", ExplicitVRLittleEndian),
     (0.185, "ct", ExplicitVRLittleEndian),
@@ -40,15 +41,17 @@ SIDE = {"ct": 512, "mr-siemens": 512, "mr-philips": 256}
 
 
 def corpus(count: int = 1000) -> list[Path]:
-    """About ``count`` files of five patients, in a folder for each series."""
+    """About ``count`` files in a folder for each series; each thousand of them is of five patients."""
 
     def make(folder: Path) -> None:
-        for index, (share, kind, syntax) in enumerate(SHARES):
-            series = Series(index, kind, syntax, SIDE[kind])
-            below = folder / f"series-{index}"
-            below.mkdir()
-            for number in range(max(1, round(count * share))):
-                (below / f"{number:04}.dcm").write_bytes(series.instance(number))
+        for start in range(0, count, THOUSAND):
+            size = min(THOUSAND, count - start)
+            for index, (share, kind, syntax) in enumerate(SHARES, start=start // 100):
+                series = Series(index, kind, syntax, SIDE[kind])
+                below = folder / f"series-{index}"
+                below.mkdir()
+                for number in range(max(1, round(size * share))):
+                    (below / f"{number:04}.dcm").write_bytes(series.instance(number))
 
     return sorted(_made(f"corpus-{count}", make).rglob("*.dcm"))
 
@@ -79,13 +82,14 @@ def strangers(count: int = 1000) -> list[Path]:
     return sorted(_made(f"strangers-{count}", make).glob("*.dcm"))
 
 
-def enhanced() -> Path:
-    """The enhanced MR object of :mod:`benchmarks.enhanced`."""
+def enhanced() -> list[Path]:
+    """Enhanced MR objects of :mod:`benchmarks.enhanced`, of which the first is to get used to their like."""
 
     def make(folder: Path) -> None:
-        write_enhanced(folder / "enhanced.dcm", real_header("examples_overlay.dcm"))
+        for index in range(11):
+            write_enhanced(folder / f"{index:02}.dcm", real_header("examples_overlay.dcm"), index)
 
-    return _made("enhanced", make) / "enhanced.dcm"
+    return sorted(_made("enhanced", make).glob("*.dcm"))
 
 
 def many(folder: Path, count: int) -> None:

@@ -15,14 +15,15 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian
 FRAMES, ELEMENTS = 96, 7040
 
 
-def write_enhanced(path: Path, header: Dataset) -> None:
+def write_enhanced(path: Path, header: Dataset, index: int) -> None:
     """Write the object, with 8 x 8 pixels a frame: the header is what is measured.
 
     Args:
         header: a plain MR's; its elements fill what is not peculiar to enhanced objects.
+        index: of the object; no two have the same times, positions and scales.
     """
-    dataset = _dataset(_top())
-    dataset.PerFrameFunctionalGroupsSequence = [_dataset(_frame(number)) for number in range(FRAMES)]
+    dataset = _dataset(_top(index))
+    dataset.PerFrameFunctionalGroupsSequence = [_dataset(_frame(index, number)) for number in range(FRAMES)]
     missing = ELEMENTS - sum(1 for _ in dataset.iterall())
     donor = [each for each in header if each.tag not in dataset and each.VR != "SQ"]
     for element in sorted(donor, key=lambda each: (each.tag.is_private, each.tag.group > 0x5000))[:missing]:
@@ -50,9 +51,9 @@ def _code(value: str, meaning: str) -> dict[str, str]:
     return {"CodeValue": value, "CodingSchemeDesignator": "SCT", "CodeMeaning": meaning}
 
 
-def _frame(number: int) -> dict[str, Any]:
+def _frame(index: int, number: int) -> dict[str, Any]:
     """The functional groups of a frame: 72 elements in all."""
-    time = f"20240312101{number // 60}{number % 60:02}.{number * 977 % 1_000_000:06}"
+    time = f"2024031210{10 + 2 * index + number // 60}{number % 60:02}.{number * 977 % 1_000_000:06}"
     return {
         "FrameContentSequence": {
             "FrameAcquisitionNumber": 1,
@@ -66,7 +67,9 @@ def _frame(number: int) -> dict[str, Any]:
             "InStackPositionNumber": number + 1,
             "TemporalPositionIndex": 1,
         },
-        "PlanePositionSequence": {"ImagePositionPatient": ["-119.5", "-88.25", f"{number * 1.2 - 60:.4f}"]},
+        "PlanePositionSequence": {
+            "ImagePositionPatient": ["-119.5", "-88.25", f"{number * 1.2 - 60 + index * 0.0731:.4f}"]
+        },
         "PlaneOrientationSequence": {
             "ImageOrientationPatient": ["1", "0", "0", "0", "0.99862953", "-0.0523"]
         },
@@ -79,10 +82,10 @@ def _frame(number: int) -> dict[str, Any]:
             "AnatomicRegionSequence": _code("12738006", "Brain"),
             "FrameLaterality": "U",
         },
-        "FrameVOILUTSequence": {"WindowCenter": f"{500 + number}", "WindowWidth": "1000"},
+        "FrameVOILUTSequence": {"WindowCenter": f"{500 + 96 * index + number}", "WindowWidth": "1000"},
         "PixelValueTransformationSequence": {
             "RescaleIntercept": "0",
-            "RescaleSlope": f"1.{number:04}",
+            "RescaleSlope": f"1.{97 * index + number:04}",
             "RescaleType": "US",
         },
         "MRImageFrameTypeSequence": {
@@ -129,7 +132,7 @@ def _frame(number: int) -> dict[str, Any]:
     }
 
 
-def _top() -> dict[str, Any]:
+def _top(index: int) -> dict[str, Any]:
     """What this class of object has beside its frames."""
     organization = "2.25.30120031"
     dimensions = [(0x00209056, 0x00209111), (0x00209057, 0x00209111)]
@@ -139,7 +142,8 @@ def _top() -> dict[str, Any]:
         "ImageType": ["ORIGINAL", "PRIMARY", "M_FFE", "NONE"],
         "PixelPresentation": "MONOCHROME",
         "VolumetricProperties": "VOLUME",
-        "AcquisitionDateTime": "20240312101000.000000",
+        "SOPInstanceUID": f"2.25.7040{index}",
+        "AcquisitionDateTime": f"2024031210{10 + 2 * index}00.000000",
         "AcquisitionDuration": 228.5,
         "ContentQualification": "PRODUCT",
         "ResonantNucleus": "1H",

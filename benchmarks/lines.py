@@ -102,7 +102,9 @@ def _series(
         for text, make in template
     ]
     for number in range(slices):
-        text = "".join([part for piece, make in pieces for part in (piece, make(rng, number) if make else "")])
+        text = "".join(
+            [part for piece, make in pieces for part in (piece, make(rng, number) if make else "")]
+        )
         yield f"{_beside(study, index, number, text)},{text[1:]}\n"
 
 

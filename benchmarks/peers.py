@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pydicom
 
+from benchmarks.contest import Missing
 from benchmarks.corpus import CACHE
 
 PACKAGES = ("dicomsdl==0.109.4", "fastdicom==0.1.0")
@@ -34,10 +35,6 @@ KEYWORDS = (
     *("Rows", "Columns", "SliceThickness", "KVP"),
 )
 BEFORE_PIXELS = 0x7FDFFFFF
-
-
-class Missing(Exception):
-    """A peer is not here; the message says why in a few words."""
 
 
 def package(name: str) -> Any:

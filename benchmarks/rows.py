@@ -1,7 +1,8 @@
-"""Header rows to Arrow: by Arrow's JSON reader from text, which the warehouse does, or array by array from Python values.
+"""Header rows to Arrow: by Arrow's JSON reader from text, which the warehouse does, or array by array from Python
+values.
 
-The second way is measured twice: from text, as rows come out of the ledger, and from values that are there already, as
-if nothing had ever been text. Rows are of CT and MR headers, all columns; both ways give the same table.
+The second way is measured twice: from text, as rows come out of the ledger, and from values that are there already,
+as if nothing had ever been text. Rows are of CT and MR headers, all columns; both ways give the same table.
 """
 
 from __future__ import annotations
@@ -48,10 +49,13 @@ def main() -> None:
         assert one.select(sorted(one.column_names)).num_rows == other.num_rows
         assert one.column("SOPInstanceUID").equals(other.column("SOPInstanceUID"))
         assert set(one.column_names) <= set(other.column_names)
-    print(f"{1000 * batches:,} rows of {len(b''.join(lines)) / 1000 / batches:,.0f} bytes, {read[0].num_columns} columns")
+    size = sum(map(len, lines)) // (1000 * batches)
+    print(f"{1000 * batches:,} rows of {size:,} bytes, {read[0].num_columns} columns")
     found = {
         "Arrow's JSON reader, columns known": rate(reader.read, lines, rounds),
-        "the same, columns learnt from each batch": rate(lambda batch: HeaderReader(TABLE).read(batch), lines, rounds),
+        "the same, columns learnt from each batch": rate(
+            lambda batch: HeaderReader(TABLE).read(batch), lines, rounds
+        ),
         "arrays, from values": rate(direct, values, rounds),
         "arrays, from text": rate(
             lambda batch: direct([json.loads(line) for line in batch.splitlines()]), lines, rounds

@@ -97,6 +97,7 @@ class Series:
         }
         parts: list[bytes] = []
         for piece, name in self._pieces:
+            assert len(values[name]) == len(MARKS[name]), f"{name} of slice {number} does not fit"
             parts += piece, values[name]
         return b"".join([*parts, self._rest])
 

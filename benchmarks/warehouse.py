@@ -1,10 +1,10 @@
-"""How fast the warehouse takes header rows, how small it keeps them, and how fast it answers.
+"""How fast the warehouse takes header rows with all their columns, how small it keeps them, and how fast it answers.
 
-    python -m benchmarks.warehouse [--rows 1000000] [--retract 100] [--quick]
+    python -m benchmarks.warehouse [--rows 1000000] [--replace 0] [--in FOLDER] [--quick]
 
-Writes synthetic header rows of about 60 columns, nested ones among them, batch by batch as the recorder does, and
-compacts as it goes. Then groups them all by modality and body part: in a process that asked before, and in a fresh
-interpreter from its start to its end. With ``--retract`` some rows were taken back before.
+Writes rows of CT and MR headers batch by batch and compacts as the recorder does, and twenty measurements a series.
+Then asks, in a process that asked before and in a fresh interpreter. With ``--replace`` some rows come a second time.
+``--in`` keeps the warehouse there, and asks one that is there already.
 """
 
 from __future__ import annotations
@@ -17,196 +17,151 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hilum.kernel.digest import digest_bytes, short_id
+from benchmarks.lines import header_lines
+from hilum.engine.recorder import COMPACT_AFTER
 from hilum.warehouse.local import LocalWarehouse
 
-BATCH_ROWS = 5_000
-SLICES = 150
-QUESTION = """
-SELECT Modality, BodyPartExamined, count(*) AS instances FROM dicom_metadata GROUP BY ALL ORDER BY instances DESC
-"""
+BATCH_ROWS = 1024
+QUESTIONS = {
+    "group all by modality and body part": """
+        SELECT Modality, BodyPartExamined, count(*) AS instances FROM dicom_metadata
+        GROUP BY ALL ORDER BY instances DESC
+    """,
+    "cohort: series of thin chest CTs by maker": """
+        SELECT Manufacturer, count(DISTINCT SeriesInstanceUID) AS series FROM dicom_metadata
+        WHERE Modality = 'CT' AND BodyPartExamined = 'CHEST' AND TRY_CAST(SliceThickness AS DOUBLE) < 2
+        GROUP BY Manufacturer
+    """,
+    "join of measurements with header columns": """
+        SELECT Manufacturer, m.name, count(*) AS series, avg(m.value) AS mean FROM measurements m
+        JOIN (SELECT SeriesInstanceUID, any_value(Manufacturer) AS Manufacturer FROM dicom_metadata
+              WHERE Modality = 'CT' GROUP BY SeriesInstanceUID) USING (SeriesInstanceUID)
+        GROUP BY ALL
+    """,
+    "one series by its UID": "SELECT * FROM dicom_metadata WHERE SeriesInstanceUID = '{series}'",
+}
 FRESH = """
 import sys
 from pathlib import Path
 from hilum.warehouse.local import LocalWarehouse
 LocalWarehouse(Path(sys.argv[1])).query(sys.argv[2])
 """
-MODALITIES = ["CT"] * 69 + ["MR"] * 26 + ["PT", "US", "DX", "CR", "MG"]
-BODY_PARTS = ["CHEST", "HEAD", "ABDOMEN", "BREAST", "KNEE", "PELVIS", None]
+
+
+def resident() -> int:
+    """Bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--retract", type=int, default=0, help="rows to take back")
-    parser.add_argument("--quick", action="store_true", help="50,000 rows")
-    parser.add_argument("--repeat", type=int, default=15)
+    parser.add_argument("--replace", type=int, default=0, help="rows that come again, the last of all")
+    parser.add_argument("--in", dest="folder", type=Path, help="keep it there")
+    parser.add_argument("--quick", action="store_true", help="20,000 rows, to see that it works")
     options = parser.parse_args()
+    rows = 20_000 if options.quick else options.rows
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "warehouse"
-        report = _write(root, 50_000 if options.quick else options.rows, options.retract)
-        report |= _ask(root, options.repeat)
-    for name, value in report.items():
-        print(f"{name:<44}{value:>16}")
+        root = (options.folder or Path(folder)) / "warehouse"
+        if not root.exists():
+            show(write(root, rows, options.replace))
+        show(ask(root, 3 if options.quick else 21))
 
 
-def _write(root: Path, rows: int, retract: int) -> dict[str, str]:
+def show(figures: dict[str, str]) -> None:
+    for name, value in figures.items():
+        print(f"{name:<48}{value:>22}", flush=True)
+
+
+def write(root: Path, rows: int, replaced: int) -> dict[str, str]:
+    """Make a warehouse; what that took."""
     warehouse = LocalWarehouse(root, grace=0)
-    appending = compacting = longest = 0.0
-    some_ids: list[str] = []
-    for number, batch in enumerate(_batches(rows), start=1):
-        start = time.perf_counter()
-        warehouse.append(number, {"dicom_metadata": batch})
+    appending = compacting = longest = busy = 0.0
+    before, samples = resident(), []
+    number = 0
+    for number, lines in enumerate(_batches(rows, replaced), start=1):
+        start, processor = time.perf_counter(), time.process_time()
+        warehouse.append(number, {}, lines)
         middle = time.perf_counter()
-        warehouse.compact()
+        samples.append(resident())
+        if number % COMPACT_AFTER == 0:
+            warehouse.compact()
+            samples.append(resident())
         end = time.perf_counter()
         appending, compacting = appending + middle - start, compacting + end - middle
-        longest = max(longest, end - middle)
-        some_ids.append(batch[0]["_row_id"])
-    if retract:
-        gone = [
-            {"_row_id": f"x-{id_}", "table_name": "dicom_metadata", "row_id": id_}
-            for id_ in some_ids[:retract]
-        ]
-        warehouse.append(number + 1, {"retractions": gone})
-    warehouse.compact()
+        longest, busy = max(longest, end - middle), busy + time.process_time() - processor
+    series = warehouse.query("SELECT DISTINCT SeriesInstanceUID AS uid FROM dicom_metadata").column("uid")
+    warehouse.append(number + 1, {"measurements": list(_measurements(map(str, series.to_pylist())))})
+    for _ in range(2):  # what the first compaction replaced, the second one takes away
+        warehouse.compact()
     files = list(root.glob("dicom_metadata/*.parquet"))
     size = sum(file.stat().st_size for file in files)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    quarter = -(-len(samples) // 4)
+    quarters = [max(samples[start : start + quarter]) for start in range(0, len(samples), quarter)]
     return {
         "rows": f"{rows:,}",
         "columns": str(len(warehouse.query("SELECT * FROM dicom_metadata LIMIT 0").column_names)),
         "append, rows/s": f"{rows / appending:,.0f}",
         "append and compact, rows/s": f"{rows / (appending + compacting):,.0f}",
+        "processor time a row, us": f"{busy / rows * 1e6:.0f}",
         "longest compaction, s": f"{longest:.1f}",
         "files": str(len(files)),
         "bytes a row": f"{size / rows:.0f}",
-        "peak resident memory, MiB": f"{peak:.0f}",
+        "resident MB before": f"{before / 1e6:.0f}",
+        "resident MB by quarters of the time": " ".join(f"{each / 1e6:.0f}" for each in quarters),
     }
 
 
-def _ask(root: Path, repeat: int) -> dict[str, str]:
+def ask(root: Path, repeat: int) -> dict[str, str]:
+    """Milliseconds a question takes, the least and the median."""
     warehouse = LocalWarehouse(root)
-    warm = [_seconds(lambda: warehouse.query(QUESTION)) for _ in range(repeat)]
-    command = [sys.executable, "-c", FRESH, str(root), QUESTION]
-    fresh = [_seconds(lambda: subprocess.run(command, check=True)) for _ in range(max(repeat // 3, 1))]
-    return {
-        "group all, warm process, min / median ms": f"{min(warm) * 1e3:.0f} / {statistics.median(warm) * 1e3:.0f}",
-        "group all, whole process, min / median ms": f"{min(fresh) * 1e3:.0f} / {statistics.median(fresh) * 1e3:.0f}",
-    }
+    [[series]] = warehouse.query("SELECT SeriesInstanceUID FROM dicom_metadata LIMIT 1").to_pydict().values()
+    found = {}
+    for name, question in QUESTIONS.items():
+        sql = question.format(series=series)
+        command = [sys.executable, "-c", FRESH, str(root), sql]
+        found[f"{name}, ms"] = _milliseconds(partial(warehouse.query, sql), repeat)
+        fresh = partial(subprocess.run, command, check=True)
+        found[f"{name[:18]}..., fresh interpreter, ms"] = _milliseconds(fresh, max(repeat // 5, 1))
+    return found
 
 
-def _seconds(work: Any) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def _milliseconds(work: Callable[[], Any], repeat: int) -> str:
+    taken = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        work()
+        taken.append(1000 * (time.perf_counter() - start))
+    return f"{min(taken):,.0f} / {statistics.median(taken):,.0f}"
 
 
-def _batches(rows: int) -> Iterator[list[dict[str, Any]]]:
+def _batches(rows: int, replaced: int) -> Iterator[bytes]:
+    last = b""
+    for lines in header_lines(rows, BATCH_ROWS):
+        yield lines
+        last = lines
+    again = last.splitlines(keepends=True)
+    while replaced > 0:
+        yield b"".join(again[:replaced])
+        replaced -= len(again)
+
+
+def _measurements(series: Iterable[str]) -> Iterator[dict[str, Any]]:
     rng = random.Random(7)
-    batch: list[dict[str, Any]] = []
-    series: dict[str, Any] = {}
-    for number in range(rows):
-        if number % SLICES == 0:
-            series = _series(rng)
-        batch.append(_instance(rng, series, number % SLICES))
-        if len(batch) == BATCH_ROWS or number == rows - 1:
-            yield batch
-            batch = []
-
-
-def _uid(rng: random.Random) -> str:
-    return f"2.25.{rng.getrandbits(122)}"
-
-
-def _series(rng: random.Random) -> dict[str, Any]:
-    day = f"20{rng.randrange(10, 26)}-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}"
-    family = rng.choice(["Adams", "Baker", "Clark", "Davis", "Evans"])
-    name = {"Alphabetic": {"FamilyName": family, "GivenName": rng.choice(["Ann", "Bob", "Cleo"])}}
-    return {
-        "TransferSyntaxUID": "1.2.840.10008.1.2.1",
-        "Source": "folder",
-        "SpecificCharacterSet": ["ISO_IR 100"],
-        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
-        "StudyDate": day,
-        "SeriesDate": day,
-        "AcquisitionDate": day,
-        "StudyTime": f"{rng.randrange(24):02}:30:00.000000",
-        "AccessionNumber": f"A{rng.randrange(10**7)}",
-        "Modality": rng.choice(MODALITIES),
-        "Manufacturer": rng.choice(["SIEMENS", "GE MEDICAL SYSTEMS", "Philips"]),
-        "InstitutionName": "General Hospital",
-        "ReferringPhysicianName": {"Alphabetic": {"FamilyName": "House"}},
-        "StationName": f"CT{rng.randrange(40)}",
-        "StudyDescription": rng.choice(["Chest routine", "Head without contrast", "Knee"]),
-        "SeriesDescription": f"axial {rng.randrange(1, 6)} mm",
-        "ManufacturerModelName": rng.choice(["Definition AS", "Revolution", "Ingenia"]),
-        "PatientName": name,
-        "PatientID": f"P{rng.randrange(10**6):06}",
-        "PatientBirthDate": f"19{rng.randrange(30, 99)}-01-01",
-        "PatientSex": rng.choice("FM"),
-        "PatientAge": f"{rng.randrange(20, 90):03}Y",
-        "PatientWeight": str(rng.randrange(45, 110)),
-        "BodyPartExamined": rng.choice(BODY_PARTS),
-        "SliceThickness": "1.25",
-        "KVP": "120",
-        "DataCollectionDiameter": "500",
-        "DeviceSerialNumber": f"{rng.randrange(10**5)}",
-        "SoftwareVersions": ["syngo CT 2012B"],
-        "ProtocolName": "Thorax",
-        "ReconstructionDiameter": "360",
-        "ConvolutionKernel": ["B31f"],
-        "PatientPosition": "HFS",
-        "StudyInstanceUID": _uid(rng),
-        "SeriesInstanceUID": _uid(rng),
-        "StudyID": "1",
-        "SeriesNumber": str(rng.randrange(1, 12)),
-        "AcquisitionNumber": "1",
-        "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
-        "FrameOfReferenceUID": _uid(rng),
-        "SamplesPerPixel": 1,
-        "PhotometricInterpretation": "MONOCHROME2",
-        "Rows": 512,
-        "Columns": 512,
-        "PixelSpacing": ["0.703125", "0.703125"],
-        "BitsAllocated": 16,
-        "BitsStored": 12,
-        "HighBit": 11,
-        "PixelRepresentation": 0,
-        "WindowCenter": ["40", "-600"],
-        "WindowWidth": ["400", "1200"],
-        "RescaleIntercept": "-1024",
-        "RescaleSlope": "1",
-        "RequestAttributesSequence": [
-            {
-                "ScheduledProcedureStepDescription": "CT chest",
-                "ScheduledProtocolCodeSequence": [{"CodeValue": "24627-2", "CodingSchemeDesignator": "LN"}],
+    for uid in series:
+        for number in range(20):
+            yield {
+                "_row_id": f"m-{uid[-16:]}-{number}",
+                "name": f"volume-{number}",
+                "value": rng.random(),
+                "unit": "mL",
+                "SeriesInstanceUID": uid,
             }
-        ],
-    }
-
-
-def _instance(rng: random.Random, series: dict[str, Any], slice_: int) -> dict[str, Any]:
-    uid = _uid(rng)
-    digest = digest_bytes(uid.encode())
-    return {
-        **series,
-        "_row_id": short_id("i", uid, digest),
-        "_recorded_at": "2026-01-01T00:00:00.000001+00:00",
-        "FileURI": f"file:///data/{series['SeriesInstanceUID']}/{slice_:06}.dcm",
-        "FileSize": 533_000 + rng.randrange(1000),
-        "FileSHA256": digest,
-        "ArrivalTime": "2026-01-01T00:00:00.000001+00:00",
-        "SOPInstanceUID": uid,
-        "InstanceNumber": str(slice_ + 1),
-        "ContentTime": f"10:{slice_ // 60:02}:{slice_ % 60:02}.250000",
-        "ImagePositionPatient": ["-180", "-180", f"{slice_ * 1.25:g}"],
-        "SliceLocation": f"{slice_ * 1.25:g}",
-    }
 
 
 if __name__ == "__main__":

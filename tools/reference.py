@@ -170,7 +170,8 @@ def _attributes(text: str) -> dict[str, str]:
 def warehouse() -> str:
     """Every table and view with its columns."""
     from hilum.warehouse.local import LocalWarehouse
-    from hilum.warehouse.tables import TABLES, VIEWS
+    from hilum.warehouse.tables import TABLES
+    from hilum.warehouse.views import READY
 
     parts = [
         """# Tables and views
@@ -180,7 +181,8 @@ the name itself shows the newest row of each key without what was retracted. `_r
 row it is and when it was written.
 
 `dicom_metadata` has a column for every keyword that a header had so far, named and typed as in the Google Healthcare
-API's export and in Imaging Data Commons; those below are always there.
+API's export and in Imaging Data Commons; those below are always there. Any other keyword can be asked for: it is
+empty until a header has it. [SQL that was written for BigQuery](../how-to/bigquery.md) runs as it is.
 """
     ]
     for each in TABLES.values():
@@ -192,7 +194,7 @@ API's export and in Imaging Data Commons; those below are always there.
         parts.append(f"## {each.name}\n\n{each.description}\n\n" + table(("column", "type"), rows))
     with tempfile.TemporaryDirectory() as folder:
         empty = LocalWarehouse(Path(folder))
-        for view in VIEWS.values():
+        for view in READY.values():
             columns = ", ".join(
                 f"`{name}`" for name in empty.query(f"SELECT * FROM {view.name}").column_names
             )

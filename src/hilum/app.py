@@ -365,9 +365,7 @@ class Home:
 
     # --- looking
 
-    def query(
-        self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
-    ) -> pa.Table:
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None) -> pa.Table:
         """Read-only SQL over the warehouse, as an Arrow table; ``.to_pandas()`` makes it a data frame.
 
         Args:

@@ -129,7 +129,7 @@ def test_every_command_explains_itself(command: str) -> None:
     [
         (["stat"], "there is no command 'stat'", "did you mean 'status'?"),
         (["status", "--jsn"], "there is no option --jsn", "did you mean --json?"),
-        (["run"], "missing argument 'PATHS...'", "hilum run --help"),
+        (["run"], "nothing is named to look at", "name a folder"),
         (["status"], "there is no home at", "`hilum run PATH` makes one"),
         (["steps", "qcc"], "no step is named 'qcc'", "did you mean 'qc'?"),
         (["--log-level", "loud", "status"], "invalid value for '--log-level'", "hilum --help"),

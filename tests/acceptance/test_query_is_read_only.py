@@ -37,6 +37,10 @@ REFUSED = [
     "SELECT * FROM parquet_metadata('{folder}/secret.csv')",
     "SELECT * FROM sqlite_scan('{home}/ledger.sqlite', 'runs')",
     "EXPLAIN ANALYZE COPY (SELECT 1) TO '{folder}/out.csv'",
+    "DELETE FROM `a.b.runs` WHERE TRUE",
+    "EXPORT DATA OPTIONS (uri = '{folder}/*.csv') AS SELECT * FROM `a.b.runs`",
+    "SELECT * FROM `{folder}/secret.csv`",
+    "SELECT * FROM `a.b.runs`, read_csv('{folder}/secret.csv')",
 ]
 ALLOWED = [
     "SELECT count(*) FROM dicom_metadata",
@@ -113,6 +117,29 @@ def test_the_same_rows_come_out_in_every_form(real_home: Path, tmp_path: Path) -
     said = here("query", sql, "-o", tmp_path / "out.parquet", home=real_home)
     assert said.err == f"3 rows written to {tmp_path}/out.parquet\n"
     assert pq.read_table(io.BytesIO((tmp_path / "out.parquet").read_bytes())).to_pylist() == rows
+
+
+def test_sql_for_bigquery_comes_out_in_the_same_forms(real_home: Path, tmp_path: Path) -> None:
+    sql = (
+        "SELECT Modality, COUNT(*) AS n FROM `bigquery-public-data.idc_current.series` GROUP BY 1 ORDER BY 1"
+    )
+    rows = [{"Modality": "CR", "n": 3}, {"Modality": "CT", "n": 4}, {"Modality": "MR", "n": 7}]
+    assert here("query", sql, "--json", home=real_home).rows == rows
+    assert here("query", sql, "--format", "csv", home=real_home).out == "Modality,n\nCR,3\nCT,4\nMR,7\n"
+    assert hilum("query", "-", stdin=sql, home=real_home).out == "Modality\tn\nCR\t3\nCT\t4\nMR\t7\n"
+    here("query", sql, "-o", tmp_path / "out.parquet", home=real_home)
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == rows
+
+
+def test_the_language_can_be_said(real_home: Path) -> None:
+    sql = 'SELECT COUNT(*) AS n FROM series WHERE Modality = "CT"'
+    assert here("query", sql, "--dialect", "bigquery", "--json", home=real_home).rows == [{"n": 4}]
+    said = here("query", sql, home=real_home, code=2)
+    assert "there is no column CT" in said.err
+    assert "--dialect bigquery" in said.err
+    sql = "SELECT [10, 20][`n`] AS v FROM (SELECT 1 AS n)"
+    for dialect, value in (("bigquery", 20), ("duckdb", 10)):
+        assert here("query", sql, "--dialect", dialect, "--json", home=real_home).rows == [{"v": value}]
 
 
 def test_a_terminal_is_spared_binary_and_endless_tables(real_home: Path) -> None:

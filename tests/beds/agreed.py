@@ -13,6 +13,7 @@ from typing import NamedTuple
 from beds.agreement import UNREADABLE, Difference
 from beds.encoding import NUMBERS
 from beds.texts import REPERTOIRES
+from hilum.dicom.elements import LUT_DESCRIPTORS
 from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.values import LOCAL_TEXT, STRIPPED
 
@@ -76,7 +77,7 @@ def _declared_text(difference: Difference) -> bool:
         return False
     if raw.isascii() and b"\x1b" not in raw:
         return False
-    return encode("\\".join(ours.values)).rstrip(b" \0") == raw.rstrip(b" \0")
+    return encode("\\".join(ours.values), ours.vr).rstrip(b" \0") == raw.rstrip(b" \0")
 
 
 def _undeclared_text(difference: Difference) -> bool:
@@ -90,6 +91,14 @@ def _undeclared_text(difference: Difference) -> bool:
         and bool(ours.undecoded)
         and (not bytes.fromhex(ours.undecoded).isascii() or "1b" in ours.undecoded)
     )
+
+
+def _table_count(difference: Difference) -> bool:
+    """The first value of a lookup table's descriptor is unsigned, in an implicit header too."""
+    ours, theirs = difference.ours, difference.theirs
+    if ours is None or theirs is None or difference.tag not in LUT_DESCRIPTORS or not theirs.values:
+        return False
+    return ours.vr == theirs.vr == "SS" and ours.values == (theirs.values[0] & 0xFFFF, *theirs.values[1:])
 
 
 def _no_number(difference: Difference) -> bool:
@@ -145,6 +154,7 @@ AGREED = (
     Rule("text of declared sets", "PS3.3 C.12.1.1.2, PS3.5 6.1.2.5.3", _declared_text),
     Rule("text of other sets", "PS3.3 C.12.1.1.2, PS3.5 6.1.2.2", _undeclared_text),
     Rule("no number", "PS3.5 6.2, table 6.2-1", _no_number),
+    Rule("count of a lookup table", "PS3.3 C.11.1.1.1", _table_count),
     Rule("group 0000", "PS3.7 6.3.1", _group_zero),
     Rule("delimiter astray", "PS3.5 7.5", _delimiter),
     Rule("empty unknown sequence", "PS3.5 6.2.2", _empty_sequence),

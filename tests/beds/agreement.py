@@ -7,6 +7,7 @@ our way through pydicom cannot hide behind itself. What the two may read differe
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ from pydicom.multival import MultiValue
 from hilum.dicom.elements import DataElement, decode
 from hilum.dicom.quiet import quiet_pydicom
 from hilum.dicom.reader import corrupt, parse
+from hilum.dicom.scan import Scanner
+from hilum.dicom.scan.elements import ElementForm
+from hilum.dicom.scan.feed import Feed, whole
+from hilum.dicom.scan.row import RowForm
 from hilum.dicom.values import BINARY
 from hilum.errors import HilumError
 
@@ -63,11 +68,28 @@ def read_with_elements(data: bytes) -> list[DataElement]:
     with quiet_pydicom():
         try:
             parsed = parse(io.BytesIO(data))
-            return decode(parsed.meta) + decode(parsed.dataset)
+            return decode(parsed.meta) + decode(parsed.dataset, allowance=parsed.allowance)
         except HilumError:
             raise
         except Exception:  # of many kinds
             raise corrupt() from None
+
+
+def scan_through_window(data: bytes, window: int) -> list[DataElement]:
+    """The scanner's elements where it has the object in memory only by so many bytes at first.
+
+    Raises:
+        Unsure, UnreadableError: as of :func:`hilum.dicom.scan.scan_elements`.
+    """
+    return Scanner(ElementForm()).scan(Feed(io.BytesIO(data), len(data), window)).parts
+
+
+def scan_row(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The scanner's row and facts; raises as :func:`scan_through_window`."""
+    form = RowForm()
+    scanned = Scanner(form).scan(whole(data))
+    text, facts = form.finish(scanned.parts, scanned.others)
+    return json.loads(text), facts
 
 
 def differences(ours: Sequence[DataElement], data: bytes) -> list[Difference]:

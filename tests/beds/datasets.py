@@ -18,8 +18,8 @@ from beds.encoding import EXPLICIT, IMPLICIT, SYNTAXES, Item, Node, Syntax, enco
 from beds.texts import REPERTOIRES, Repertoire
 from hilum.dicom.standard.keywords import elements
 
-CHARSET, PIXEL_REPRESENTATION = 0x00080005, 0x00280103
-_SPECIAL = {CHARSET, PIXEL_REPRESENTATION, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E}
+CHARSET, PIXEL_REPRESENTATION, TIMEZONE_OFFSET = 0x00080005, 0x00280103, 0x00080201
+_SPECIAL = {CHARSET, PIXEL_REPRESENTATION, TIMEZONE_OFFSET, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E}
 _CREATORS = {
     0x0019: ("SIEMENS MR HEADER", {0x08: "CS", 0x0A: "US", 0x0B: "DS", 0x0E: "FD", 0x14: "IS", 0x0F: "SH"}),
     0x0043: ("GEMS_PARM_01", {0x01: "SS", 0x0B: "DS"}),
@@ -65,7 +65,7 @@ def _tags() -> dict[str, list[int]]:
     found = defaultdict(list)
     for tag, element in elements().items():
         group = tag >> 16
-        if group in (0, 2, 4, 0x7FE0, 0xFFFE) or element.repeating or tag in _SPECIAL:
+        if group in (0, 2, 4, 0x7FE0, 0xFFFC, 0xFFFE) or element.repeating or tag in _SPECIAL:
             continue
         for vr in element.vr.split(" or "):
             if vr != "NONE":
@@ -87,7 +87,7 @@ def _text(draw: st.DrawFn, vr: str, repertoire: Repertoire) -> bytes:
     if vr == "PN":
         return repertoire.encode(_joined(draw, repertoire.words, ("^", "=", "^^", " ", "\\"), 5))
     between = (" ", "\r\n", "\t", "\\") if vr in _SINGLE else ("\\", " ", "^")
-    return repertoire.encode(_joined(draw, repertoire.words, between))
+    return repertoire.encode(_joined(draw, repertoire.words, between), vr)
 
 
 def _value(draw: st.DrawFn, vr: str, repertoire: Repertoire) -> bytes | tuple[Any, ...]:
@@ -186,6 +186,18 @@ _ODD_FILES = (
 )
 
 
+_WRONG_TERMS = (
+    "ISO_IR 999",
+    "ISO-IR 144",
+    "ISO_IR_100",
+    "ISO_IR 192",
+    "ISO_IR 100",
+    "GBK",
+    "\\ISO 2022 IR 87",
+    "x",
+)
+
+
 def _spoilt(draw: st.DrawFn, nodes: list[Node], oddity: str, syntax: Syntax) -> list[Node]:
     """The elements with one thing wrong with them, or with those of an item."""
     filled = [
@@ -208,10 +220,19 @@ def _odd(draw: st.DrawFn, nodes: list[Node], oddity: str, syntax: Syntax) -> lis
     """The elements with one thing wrong with them."""
     place = draw(st.integers(0, len(nodes) - 1))
     node = nodes[place]
+    if node.tag in (CHARSET, PIXEL_REPRESENTATION) and oddity in ("duplicate", "short"):
+        return nodes  # pydicom makes nothing of what these say then
+    if node.tag <= CHARSET and oddity == "wrong-text":
+        return nodes  # no text of the standard comes before what says how to read it
+    if oddity == "wrong-charset":
+        wrong = Node(CHARSET, "CS", draw(st.sampled_from(_WRONG_TERMS)).encode())
+        return encoding.in_order([wrong, *(node for node in nodes if node.tag != CHARSET)])
     changes: dict[str, Callable[[], Node]] = {
         "odd-length": lambda: replace(node, vr="LO", value=b"odd", odd=True, told=""),
         "too-long": lambda: replace(node, vr="CS", value=b"LONGER THAN SIXTEEN BYTES" * 3, told=""),
-        "UN": lambda: replace(node, told="UN") if node.vr != "SQ" or (node.undefined and syntax.little) else node,
+        "UN": lambda: (
+            replace(node, told="UN") if node.vr != "SQ" or (node.undefined and syntax.little) else node
+        ),
         "wrong-text": lambda: replace(node, vr="LO", value=draw(st.binary(min_size=1, max_size=9)), told=""),
         "short": lambda: replace(node, vr="UL", value=b"\1\2", told="") if node.tag & 0xFF00 else node,
     }

@@ -73,10 +73,10 @@ def big(ctx: Context, parameters: Amount) -> None:
 
 @api.step("slow")
 def slow(ctx: Context) -> None:
-    """Says how far it is for a second."""
-    for number in range(20):
-        ctx.progress(number / 20, "on its way")
-        time.sleep(0.05)
+    """Says how far it is, a thousand times, for a second or more."""
+    for number in range(1000):
+        ctx.progress(number / 1000, "on its way")
+        time.sleep(0.001)
 
 
 @api.step("sleep")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-DELIMITERS = "\t\n\f\r\\^="
+_CONTROLS = "\t\n\f\r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,17 @@ class Repertoire:
     """Sets as Specific Character Set declares them, with words in them.
 
     Attributes:
-        terms: the attribute's value. encode: any text of these sets to bytes.
+        terms: the attribute's value. encoder: any text of these sets to bytes, and the delimiters in it.
     """
 
     terms: str
     words: tuple[str, ...]
-    encode: Callable[[str], bytes] = field(repr=False)
+    encoder: Callable[[str, str], bytes] = field(repr=False)
+
+    def encode(self, text: str, vr: str = "PN") -> bytes:
+        """The text as a value of this VR, whose delimiters are its own (PS3.5 6.1.2.5.3)."""
+        own = {"PN": "\\^=", "LT": "", "ST": "", "UT": ""}.get(vr, "\\")
+        return self.encoder(text, _CONTROLS + own)
 
 
 def _jis(character: str, prefix: bytes) -> bytes:
@@ -33,8 +38,8 @@ def _jis(character: str, prefix: bytes) -> bytes:
     return bytes(byte & 0x7F for byte in pair)
 
 
-def _plain(codec: str) -> Callable[[str], bytes]:
-    return lambda text: text.encode(codec)
+def _plain(codec: str) -> Callable[..., bytes]:
+    return lambda text, delimiters="": text.encode(codec)
 
 
 def _katakana(character: str) -> bytes:
@@ -71,13 +76,13 @@ _SETS: dict[bytes, tuple[bool, Callable[[str], bytes]]] = {
 """Escape sequence to whether it takes ASCII's place, and to how a character is encoded in its set."""
 
 
-def _extended(text: str, value_1: bytes, others: tuple[bytes, ...]) -> bytes:
+def _extended(text: str, delimiters: str, value_1: bytes, others: tuple[bytes, ...]) -> bytes:
     """Text with code extensions; ``value_1`` is the escape of value 1's set, empty for ASCII alone."""
     encoded, below, above = bytearray(), b"", value_1
     for character in text:
         if character.isascii():
             encoded += (b"\x1b(B" if below else b"") + character.encode()
-            below, above = b"", value_1 if character in DELIMITERS else above
+            below, above = b"", value_1 if character in delimiters else above
             continue
         escape, found = _in_a_set(character, (below, above, value_1, *others))
         if escape not in (below, above):

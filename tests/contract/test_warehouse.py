@@ -314,6 +314,7 @@ def test_a_mistake_in_sql_is_one_line_with_the_nearest_names(
     [
         "SELECT CAST(PatientID AS INTEGER) FROM dicom_metadata",
         "SELECT error(PatientID) FROM dicom_metadata",
+        "SELECT error('column \"' || PatientID || '\" not found') FROM dicom_metadata",
         "SELECT strptime(PatientID, '%Y') FROM dicom_metadata",
         "SELECT PatientID::STRUCT(a INTEGER) FROM dicom_metadata",
     ],

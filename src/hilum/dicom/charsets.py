@@ -57,6 +57,8 @@ _ESCAPES = {
 }
 """Escape sequences of tables C.12-3 and C.12-4, and of JIS X 0208's first edition."""
 
+LONGEST = 1024
+"""Bytes of a declaration; all sets together take half of it."""
 _ESC = 0x1B
 _ESCAPE = re.compile(rb"(\x1b(?:\$[()]?|[()-])[@-~])")
 _CONTROL = rb"\x00-\x1a\x1c-\x1f"
@@ -194,17 +196,21 @@ class Charset:
         return raw.decode("latin_1")
 
 
-@lru_cache(maxsize=256)
 def codec(specific_character_set: bytes | tuple[str, ...]) -> Charset:
     """The character sets that a value of Specific Character Set (0008,0005) declares.
 
     Args:
         specific_character_set: the value's bytes, or its terms; misspelt terms are understood where they can be.
     """
-    if isinstance(specific_character_set, bytes):
-        text = specific_character_set.decode("latin-1").strip(" \0")
-        return Charset(tuple(text.split("\\")) if text else ())
-    return Charset(specific_character_set)
+    if not isinstance(specific_character_set, bytes):
+        specific_character_set = "\\".join(specific_character_set).encode("latin-1", "replace")
+    return _charset(specific_character_set[:LONGEST])
+
+
+@lru_cache(maxsize=256)
+def _charset(declared: bytes) -> Charset:
+    text = declared.decode("latin-1").strip(" \0")
+    return Charset(tuple(text.split("\\")) if text else ())
 
 
 DEFAULT = codec(())

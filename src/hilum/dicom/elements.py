@@ -7,11 +7,13 @@ give the same list.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from hilum.dicom.charsets import DEFAULT, Charset, codec
+from hilum.dicom.limits import DEPTH, LONGEST_SWITCH, LONGEST_VALUE, Allowance, Metered, too_deep, too_long
 from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.values import BINARY, KNOWN, UndecodableError, Value, decode_value
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 SPECIFIC_CHARACTER_SET = 0x00080005
 PIXEL_REPRESENTATION = 0x00280103
 UNDEFINED = 0xFFFFFFFF
+COSTLY, COST = frozenset({"DA", "DT", "PN", "TM"}), 5
+"""VRs whose values become more than text, and how many others one is counted for."""
 LUT_DESCRIPTORS = frozenset({0x00281101, 0x00281102, 0x00281103, 0x00283002})
 """Their first value is a count, so unsigned even where their VR is SS for the second's sake (PS3.3 C.11.1.1.1)."""
 
@@ -43,17 +47,28 @@ class DataElement(NamedTuple):
     undecoded: str = ""
 
 
-def decode(dataset: Dataset, signed: bool = False, charset: Charset = DEFAULT) -> list[DataElement]:
+def decode(
+    dataset: Dataset,
+    signed: bool = False,
+    charset: Charset = DEFAULT,
+    allowance: Allowance | None = None,
+    depth: int = 0,
+) -> list[DataElement]:
     """The elements of a dataset in tag order, sequences included.
 
     Args:
         signed: what ``US or SS`` means where the dataset has no Pixel Representation of its own (PS3.5 A.1).
         charset: what holds where it has no Specific Character Set of its own (PS3.3 C.12.1.1.2).
+        allowance: what is left to the object. depth: how many sequences the dataset is in.
 
     Raises:
+        UnreadableError: it goes beyond a limit of :mod:`hilum.dicom.limits`.
         ValueError: a value is shorter than it says, or a sequence cannot be parsed; pydicom has errors of other
             types too for such bytes.
     """
+    if depth > DEPTH:
+        raise too_deep()
+    allowance = allowance or Allowance()
     raws = sorted(zip(map(int, dataset.keys()), dataset.values(), strict=True), key=itemgetter(0))
     if SPECIFIC_CHARACTER_SET in dataset:
         charset = _charset(dataset.get_item(SPECIFIC_CHARACTER_SET, keep_deferred=True).value)
@@ -64,37 +79,56 @@ def decode(dataset: Dataset, signed: bool = False, charset: Charset = DEFAULT) -
         if vr is None or vr == "UN" or vr not in KNOWN:
             vr = _vr_of(tag, vr, creators, signed)
         if isinstance(raw, tuple):
-            element = _decode_raw(tag, vr, raw, charset, signed)
+            element = _decode_raw(tag, vr, raw, charset, signed, allowance, depth)
         else:
-            element = _decode_built(tag, str(vr), raw.value, charset, signed)
+            element = _decode_built(tag, str(vr), raw.value, charset, signed, allowance, depth)
+        allowance.take(1 + len(element.values) * (COST if element.vr in COSTLY else 1))
         decoded.append(element)
-        if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF and vr == "LO":
+        if _is_creator(tag) and vr == "LO":
             creators[(tag >> 16) << 8 | tag & 0xFF] = str(element.values[0]) if element.values else ""
         elif tag == PIXEL_REPRESENTATION and element.values:
             signed = element.values[0] == 1
     return decoded
 
 
+def _is_creator(tag: int) -> bool:
+    """Whether the element reserves a block of private ones (PS3.5 7.8.1)."""
+    return tag & 0x10000 != 0 and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
 def _charset(declared: Any) -> Charset:
     """From the bytes of Specific Character Set, or from its terms where pydicom has converted it."""
     if isinstance(declared, bytes | None):
+        if len(declared or b"") > LONGEST_SWITCH:
+            raise too_long()
         return codec(declared or b"")
     return codec((declared,) if isinstance(declared, str) else tuple(map(str, declared)))
 
 
-def _decode_raw(tag: int, vr: str, raw: RawDataElement, charset: Charset, signed: bool) -> DataElement:
+def _decode_raw(
+    tag: int,
+    vr: str,
+    raw: RawDataElement,
+    charset: Charset,
+    signed: bool,
+    allowance: Allowance,
+    depth: int,
+) -> DataElement:
     value = raw.value or b""
     if vr == "UN" and raw.length == UNDEFINED and not value:
         vr = "SQ"  # pydicom looks for its first item to see that it is one (PS3.5 6.2.2)
+    if raw.length not in (len(value), UNDEFINED) and raw.value is not None:
+        raise ValueError("a value ends before its length")
     if vr in BINARY:
         return DataElement(tag, vr, [])
-    if raw.length not in (len(value), UNDEFINED):
-        raise ValueError("a value ends before its length")
     if vr == "SQ":
-        from pydicom.values import convert_SQ
+        from pydicom.filereader import read_sequence
 
-        items = convert_SQ(value, raw.is_implicit_VR, raw.is_little_endian) if value else []
-        return DataElement(tag, vr, [decode(item, signed, charset) for item in items])
+        stream = cast(BinaryIO, Metered(io.BytesIO(value), len(value), allowance))
+        items = read_sequence(stream, raw.is_implicit_VR, raw.is_little_endian, len(value), "latin-1")
+        return DataElement(tag, vr, [decode(item, signed, charset, allowance, depth + 1) for item in items])
+    if len(value) > LONGEST_VALUE or (len(value) > LONGEST_SWITCH and _is_creator(tag)):
+        raise too_long()
     return DataElement(tag, vr, *decode_bytes(tag, vr, value, raw.is_little_endian, charset))
 
 
@@ -109,12 +143,14 @@ def decode_bytes(tag: int, vr: str, raw: bytes, little: bool, charset: Charset) 
     return values, ""
 
 
-def _decode_built(tag: int, vr: str, value: Any, charset: Charset, signed: bool) -> DataElement:
+def _decode_built(
+    tag: int, vr: str, value: Any, charset: Charset, signed: bool, allowance: Allowance, depth: int
+) -> DataElement:
     """An element that pydicom has already converted: an undefined-length sequence, or one set in Python."""
     if vr in BINARY or value is None or value == "":
         return DataElement(tag, vr, [])
     if vr == "SQ":
-        return DataElement(tag, vr, [decode(item, signed, charset) for item in value])
+        return DataElement(tag, vr, [decode(item, signed, charset, allowance, depth + 1) for item in value])
     several = isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and vr != "PN"
     values = list(value) if several or hasattr(value, "append") else [value]
     return DataElement(tag, vr, [_plain(item) for item in values])

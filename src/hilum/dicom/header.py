@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from hilum.dicom.elements import DataElement, decode
 from hilum.dicom.facts import facts_of
+from hilum.dicom.limits import changed
 from hilum.dicom.quiet import quiet_pydicom
 from hilum.dicom.reader import check_pixels, corrupt, parse
 from hilum.dicom.rows import row_text
@@ -61,9 +62,14 @@ def open_object(path: Path) -> BinaryIO:
             os.scandir(path).close()  # it is an object only where this is refused
         if not stat.S_ISREG(mode):
             raise UnreadableError("not a regular file", reason="not-regular")
-        return path.open("rb")
+        return open(path, "rb", opener=_without_waiting)
     except (OSError, ValueError) as error:
         raise _refused(error) from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what was a regular file a moment ago; if it is a FIFO now, nobody waits for who writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
@@ -75,13 +81,18 @@ def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
     Raises:
         IgnoredError: ``not-dicom``, ``dicomdir``.
         UnreadableError: ``empty``, ``truncated``, ``missing-uid``, ``invalid-uid``, ``corrupt-header``,
-            ``not-regular``, ``unreadable``.
+            ``not-regular``, ``unreadable``, ``changed-while-read``, or a limit of :mod:`hilum.dicom.limits`.
     """
     if stream is None:
         with open_object(path) as opened:
             return read_header(path, opened)
     try:
-        return _read(stream)
+        size = stream.seek(0, io.SEEK_END)
+        try:
+            return _read(stream, size)
+        finally:
+            if stream.seek(0, io.SEEK_END) != size:
+                raise changed() from None
     except HilumError:
         raise
     except OSError as error:
@@ -101,16 +112,16 @@ class _Scanners(threading.local):
 _scanners = _Scanners()
 
 
-def _read(stream: BinaryIO) -> Header:
+def _read(stream: BinaryIO, size: int) -> Header:
     try:
-        return _scanned(stream)
+        return _scanned(stream, size)
     except Unsure:
-        with quiet_pydicom():
-            return _parsed(stream)
+        pass  # and what the scanner held is freed
+    with quiet_pydicom():
+        return _parsed(stream)
 
 
-def _scanned(stream: BinaryIO) -> Header:
-    size = stream.seek(0, io.SEEK_END)
+def _scanned(stream: BinaryIO, size: int) -> Header:
     if not size:
         raise Unsure
     scanned = _scanners.scanner.scan(Feed(stream, size))
@@ -130,7 +141,7 @@ def _scanned(stream: BinaryIO) -> Header:
 
 def _parsed(stream: BinaryIO) -> Header:
     parsed = parse(stream)
-    elements = decode(parsed.meta) + decode(parsed.dataset)
+    elements = decode(parsed.meta) + decode(parsed.dataset, allowance=parsed.allowance)
     uids = _identity(elements)
     if not is_valid_uid(parsed.transfer_syntax_uid):
         raise _invalid()

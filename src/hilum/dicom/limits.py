@@ -2,12 +2,14 @@
 scanners and archives send, and holds whether our scanner reads or pydicom: whatever the bytes, a header is read in
 about a second and in less than 256 MB, or refused.
 
-Three dangers need no limit. A sequence cannot contain itself, since a stream has no references. Lengths cannot
-overflow, since Python's integers do not: 0xFFFFFFFE is a length like any other, and ``truncated`` where it goes beyond
-the object. UIDs and names are never parts of paths: a UID is digits and dots or ``invalid-uid``.
+Three dangers need no limit. A sequence cannot contain itself, since a stream has no references. Lengths do not
+overflow: 0xFFFFFFFE is a length like any other, and ``truncated`` where it goes beyond the object. UIDs cannot lead
+anywhere as parts of paths: they are digits and dots, or ``invalid-uid``.
 """
 
 from __future__ import annotations
+
+from typing import BinaryIO
 
 from hilum.errors import UnreadableError
 
@@ -25,13 +27,13 @@ LONGEST_SWITCH = 1 << 10
 """Bytes of a value that says what others mean, such as Specific Character Set."""
 CONVERTED = 100_000
 """Names, dates and times of a header that stand several in one element."""
-FAULTS = 1 << 14
+FAULTS = 1 << 15
 """Values of a header that their columns cannot hold."""
 EXPANDED = 1 << 28
 """Bytes of a deflated data set once it is inflated, pixel data included."""
 FRAGMENTS = 1 << 20
 """Fragments of encapsulated pixel data, which have one or a few for each frame."""
-STEPS, BYTES = 400_000, 1 << 24
+STEPS, BYTES = 300_000, 1 << 24
 """What pydicom may take of one object, which costs ten times as much: elements and values, and bytes."""
 
 _HINT = "check what wrote it"
@@ -67,7 +69,9 @@ def too_long() -> UnreadableError:
 
 def bomb() -> UnreadableError:
     return UnreadableError(
-        f"it inflates to more than {EXPANDED >> 20} MiB", reason="deflate-bomb", hint="inflate it, if you trust it"
+        f"it inflates to more than {EXPANDED >> 20} MiB",
+        reason="deflate-bomb",
+        hint="inflate it, if you trust it",
     )
 
 
@@ -103,3 +107,17 @@ class Allowance:
             raise too_many()
         if self._bytes < 0:
             raise too_large()
+
+
+class Metered:
+    """Bytes as pydicom reads them: never asked for more than there are, nor for more than it is allowed."""
+
+    def __init__(self, stream: BinaryIO, size: int, allowance: Allowance) -> None:
+        self._stream, self._size, self._allowance = stream, size, allowance
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, count: int = -1) -> bytes:
+        left = max(self._size - self._stream.tell(), 0)
+        count = left if count < 0 else min(count, left)
+        self._allowance.take(1, count)
+        return self._stream.read(count)

@@ -12,6 +12,20 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from hilum.dicom.limits import (
+    EXPANDED,
+    FRAGMENTS,
+    HEADER,
+    LONGEST_SWITCH,
+    LONGEST_VALUE,
+    Allowance,
+    Metered,
+    bomb,
+    too_deep,
+    too_large,
+    too_long,
+    too_many_fragments,
+)
 from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.uid import (
     DEFLATED_LITTLE_ENDIAN,
@@ -30,24 +44,26 @@ if TYPE_CHECKING:
 WINDOW = 1 << 16
 BULK = 1 << 20
 """Binary values above this many bytes are passed over, not read."""
-INFLATED = 1 << 26
-"""A deflated header is looked for in this many bytes; what follows is inflated only to be counted."""
+PADDING = 1 << 20
+"""Behind the last element so many bytes are looked at; they have to be zeros."""
 
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 UNDEFINED = 0xFFFFFFFF
 ITEM, SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
+SPECIFIC_CHARACTER_SET = 0x00080005
 TRANSFER_SYNTAX, DIRECTORY_RECORDS = 0x00020010, 0x00041220
 PREAMBLE, PREFIX = 128, b"DICM"
 
 
 class Parsed(NamedTuple):
     """What was parsed: file meta information (PS3.10 7.1; may be empty), the data set before its pixel data, and
-    the transfer syntax, told or found out.
+    the transfer syntax, told or found out. ``allowance`` is what is left for decoding it.
     """
 
     meta: Dataset
     dataset: Dataset
     transfer_syntax_uid: str
+    allowance: Allowance
 
 
 def parse(stream: BinaryIO) -> Parsed:
@@ -55,7 +71,7 @@ def parse(stream: BinaryIO) -> Parsed:
 
     Raises:
         IgnoredError: ``not-dicom``, ``dicomdir``.
-        UnreadableError: ``empty``, ``truncated``, ``corrupt-header``.
+        UnreadableError: ``empty``, ``truncated``, ``corrupt-header``, or a limit of :mod:`hilum.dicom.limits`.
         OSError: the stream itself failed; its ``errno`` is set.
     """
     size = stream.seek(0, io.SEEK_END)
@@ -66,22 +82,27 @@ def parse(stream: BinaryIO) -> Parsed:
     start = first_element(window, size)
     if len(window) < size:
         try:
-            return _parse(io.BytesIO(window), len(window), start, stream, size)
-        except IgnoredError:
-            raise
-        except Exception:  # whatever it was, the window may be the cause; the whole object decides
+            return _parse(io.BytesIO(window), len(window), start, stream, size, Allowance())
+        except Exception as error:  # whatever it was, the window may be the cause; the whole object decides
+            if isinstance(error, IgnoredError) or getattr(error, "reason", "") == "deflate-bomb":
+                raise
             stream.seek(0)
-            return _judged(cast(BinaryIO, _Clipped(stream, size)), start, stream, size)
+            return _judged(stream, start, stream, size)
     return _judged(io.BytesIO(window), start, stream, size)
 
 
 def _judged(source: BinaryIO, start: int, stream: BinaryIO, size: int) -> Parsed:
     """:func:`_parse` with pydicom's errors told apart: the bytes ended, or they make no sense."""
+    allowance = Allowance()
+    metered = cast(BinaryIO, Metered(source, size, allowance))
     try:
-        return _parse(source, size, start, stream, size)
+        return _parse(metered, size, start, stream, size, allowance)
     except (IgnoredError, UnreadableError):
         raise
     except Exception as error:
+        allowance.check()
+        if RecursionError in (type(error), type(error.__context__)):
+            raise too_deep() from None
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise truncated() if source.tell() >= size else corrupt() from None
@@ -121,23 +142,11 @@ def _may_be_first(head: bytes, order: str, size: int) -> bool:
     return head[4:6] == vr.encode() or implicit_length <= min(size, 0xFFFF)
 
 
-class _Clipped:
-    """The whole object as pydicom reads it: never asked for more bytes than there are."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream, self._size = stream, size
-        self.seek, self.tell = stream.seek, stream.tell
-
-    def read(self, count: int = -1) -> bytes:
-        left = max(self._size - self._stream.tell(), 0)
-        return self._stream.read(left if count < 0 else min(count, left))
-
-
 class _Watch:
     """Sees every element of the top level before its value is read, and says where to stop."""
 
-    def __init__(self, source: BinaryIO, size: int) -> None:
-        self._source, self._size = source, size
+    def __init__(self, source: BinaryIO, available: int, size: int) -> None:
+        self._source, self._available, self._size = source, available, size
         self.pixels: tuple[int, int] | None = None
         self.last, self.end = 0, 0
         self.bulk: list[int] = []
@@ -154,6 +163,10 @@ class _Watch:
             if position + length > self._size:
                 plausible = number > self.last > 0 and (number & 0x10000 or by_tag(number))
                 raise truncated() if plausible else corrupt()
+            if position + length > self._available:
+                raise too_large()
+            if number == SPECIFIC_CHARACTER_SET and length > LONGEST_SWITCH:
+                raise too_long()
             self.end = position + length
             if length > BULK:
                 self.bulk.append(number)
@@ -163,7 +176,9 @@ class _Watch:
         return False
 
 
-def _parse(source: BinaryIO, available: int, start: int, stream: BinaryIO, size: int) -> Parsed:
+def _parse(
+    source: BinaryIO, available: int, start: int, stream: BinaryIO, size: int, allowance: Allowance
+) -> Parsed:
     """Parse ``source``, which is ``stream`` or a window of ``available`` bytes on its beginning."""
     from pydicom.filereader import read_dataset
 
@@ -173,11 +188,11 @@ def _parse(source: BinaryIO, available: int, start: int, stream: BinaryIO, size:
     if _text(meta, 0x00020002) == MEDIA_STORAGE_DIRECTORY:
         raise IgnoredError("the object is a DICOMDIR", reason="dicomdir")
     if syntax == DEFLATED_LITTLE_ENDIAN:
-        position = source.tell()
-        source, available, size = _inflate(stream, position)
-        stream = source
+        data, size = inflate(stream, source.tell())
+        stream, available = io.BytesIO(data), len(data)
+        source = cast(BinaryIO, Metered(stream, available, allowance))
     implicit, little, found = encoding(source, syntax)
-    watch = _Watch(source, available)
+    watch = _Watch(source, available, size)
     watch.last = max(map(int, meta.keys()), default=0)
     dataset = read_dataset(source, implicit, little, stop_when=watch, defer_size=BULK)
     if DIRECTORY_RECORDS in dataset:
@@ -190,7 +205,7 @@ def _parse(source: BinaryIO, available: int, start: int, stream: BinaryIO, size:
         _check_end(source, watch, dataset, size, little)
     for tag in watch.bulk:
         _load(source, dataset, tag)
-    return Parsed(meta, dataset, syntax or found)
+    return Parsed(meta, dataset, syntax or found, allowance)
 
 
 def _text(dataset: Dataset, tag: int) -> str:
@@ -211,25 +226,29 @@ def encoding(source: BinaryIO, syntax: str) -> tuple[bool, bool, str]:
     return False, True, EXPLICIT_LITTLE_ENDIAN
 
 
-def _inflate(stream: BinaryIO, position: int) -> tuple[BinaryIO, int, int]:
-    """The inflated data set (PS3.5 A.5) or its first part, the bytes in there, and its whole size in bytes."""
+def inflate(stream: BinaryIO, position: int) -> tuple[bytes, int]:
+    """The data set that is deflated from here on (PS3.5 A.5), or its first part, and its whole size in bytes.
+
+    Raises:
+        UnreadableError: ``truncated``, ``corrupt-header``, ``deflate-bomb``.
+    """
     stream.seek(position)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    kept, size = io.BytesIO(), 0
+    kept, size = [], 0
     while not inflater.eof:
-        chunk = inflater.unconsumed_tail or stream.read(BULK)
+        chunk = inflater.unconsumed_tail or stream.read(WINDOW)
         try:
             part = inflater.decompress(chunk, BULK)
         except zlib.error:
             raise corrupt() from None
         if not chunk and not part:
             raise truncated()
+        if size < HEADER:
+            kept.append(part)
         size += len(part)
-        if kept.tell() < INFLATED:
-            kept.write(part)
-    available = kept.tell()
-    kept.seek(0)
-    return kept, available, size
+        if size > EXPANDED:
+            raise bomb()
+    return b"".join(kept), size
 
 
 def check_pixels(stream: BinaryIO, position: int, length: int, size: int, little: bool) -> None:
@@ -239,6 +258,7 @@ def check_pixels(stream: BinaryIO, position: int, length: int, size: int, little
             raise truncated()
         return
     header = struct.Struct("<HHI" if little else ">HHI")
+    fragments = 0
     while position + header.size <= size:
         stream.seek(position)
         group, number, length = header.unpack(stream.read(header.size))
@@ -247,6 +267,8 @@ def check_pixels(stream: BinaryIO, position: int, length: int, size: int, little
         if tag != ITEM or length == UNDEFINED:
             raise corrupt()
         position += header.size + length
+        if (fragments := fragments + 1) > FRAGMENTS:
+            raise too_many_fragments()
     raise truncated()
 
 
@@ -259,7 +281,7 @@ def _check_end(source: BinaryIO, watch: _Watch, dataset: Dataset, size: int, lit
     position = watch.end or _delimited_end(source, little)
     source.seek(position)
     rest = size - position
-    if source.read(min(rest, BULK)).strip(b"\0"):
+    if source.read(min(rest, PADDING)).strip(b"\0"):
         raise truncated() if rest < 8 else corrupt()
 
 
@@ -279,5 +301,7 @@ def _load(source: BinaryIO, dataset: Dataset, tag: int) -> None:
     known = by_tag(tag)
     vr = raw.VR or ("UN" if known is None else known.vr)
     if raw.value is None and vr in KNOWN and vr not in BINARY:
+        if vr != "SQ" and raw.length > LONGEST_VALUE:
+            raise too_long()
         source.seek(raw.value_tell)
         dataset[tag] = raw._replace(value=source.read(raw.length))

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from hilum.dicom.columns import CONVERSION_FAULTS, OTHER_ELEMENTS, PRIVATE_SEQUENCE, column_of, is_binary
 from hilum.dicom.conversion import CONVERTERS, to_text, to_timestamp
 from hilum.dicom.elements import DataElement
+from hilum.dicom.limits import FAULTS, too_many
 from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.values import BINARY
 
@@ -102,6 +103,8 @@ class _Writer:
 
     def record(self, header: Iterable[DataElement], path: str) -> dict[str, Any]:
         """A header, or an item of the sequence at ``path``."""
+        if len(self.faults) > FAULTS:
+            raise too_many()
         row: dict[str, Any] = {}
         private: dict[str, list[dict[str, Any]]] = {}
         others: list[dict[str, Any]] = []

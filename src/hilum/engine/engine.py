@@ -169,8 +169,8 @@ class Engine:
         self._executor.close()
 
     def _waiting(self, subjects: list[str] | None) -> bool:
-        """Whether runs (of these subjects) have not ended. It is asked after every attempt, so it looks at few subjects
-        and forgets, from the end of the list, those that it need not ask about again."""
+        """Whether runs (of these subjects) have not ended. It is asked after every attempt, so it looks at few
+        subjects and forgets, from the end of the list, those that it need not ask about again."""
         if subjects is None:
             return bool(self._ledger.unfinished())
         while subjects and not self._ledger.unfinished(subjects[-ASKED_ABOUT:]):

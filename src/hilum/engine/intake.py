@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
-from hilum.engine.unpack import Listed, barred, listed, read_in_passing, read_listed, refused
+from hilum.engine.unpack import Listed, Receive, barred, listed, read_in_passing, read_listed, refused
 from hilum.errors import TerminalError
 from hilum.kernel.address import archive_of, is_of_version
 from hilum.kernel.clock import Clock
@@ -231,28 +232,29 @@ def uri_of(item: Item) -> str:
     return item.uri if isinstance(item, Arrival) else item.arrival.uri
 
 
-def receive_all(items: Sequence[Item]) -> list[Received]:
-    """Read objects once each."""
+def receive_all(items: Sequence[Item], *, digest: bool = True) -> list[Received]:
+    """Read objects once each; an archive that is read whole gives its members too."""
+    receive = partial(received, digest=digest)
     read: list[Received] = []
     for kind, group in groupby(items, key=type):
         some: list[Any] = list(group)
         if kind is Arrival:
-            read += _read_arrivals(some)
+            read += _read_arrivals(some, receive)
         else:
-            read += some if kind is Received else read_listed(some, received)
+            read += some if kind is Received else read_listed(some, receive)
     return read
 
 
-def _read_arrivals(arrivals: Sequence[Arrival]) -> Iterator[Received]:
+def _read_arrivals(arrivals: Sequence[Arrival], receive: Receive) -> Iterator[Received]:
     """Members that were named one by one come in one pass over their archive."""
     for alone, group in groupby(arrivals, key=lambda arrival: kind_of(arrival.uri) is Kind.ALONE):
         if alone:
             for arrival in group:
-                yield from read_in_passing(arrival, received)
+                yield from read_in_passing(arrival, receive)
             continue
         named = {arrival.uri: arrival for arrival in group}
         for uri, opened in open_objects(named):
-            yield received(named[uri], opened)
+            yield receive(named[uri], opened)
 
 
 def unreadable(item: Item) -> list[Received]:

@@ -284,9 +284,7 @@ class Ledger(ABC):
         """How many runs have not ended (of these subjects)."""
 
     @abstractmethod
-    def retry(
-        self, run_ids: Iterable[str] | None, now: datetime, plans: Iterable[RunPlan] = ()
-    ) -> list[str]:
+    def retry(self, run_ids: Iterable[str] | None, now: datetime, plans: Iterable[RunPlan] = ()) -> list[str]:
         """Bring dead tasks back (of these runs, or of all current failed ones); returns the runs. A run
         whose pipeline and spec are those of one of ``plans`` takes its limits."""
 

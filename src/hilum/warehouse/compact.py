@@ -1,32 +1,41 @@
 """Compaction: many small files become few large ones, sorted, in bounded memory.
 
-Files of a table grow geometrically with age: one that is less than RATIO times all that is newer gets merged with
-that, once there are enough of them. So a row is rewritten a few times in its life, and a table of a million rows is
-a dozen files. Each file is sorted, so merging is streaming: of every file one block of rows is in memory at a time.
+Files of a table grow geometrically with age: one gets merged with all that is newer once that is several times as
+much. So a row is rewritten two or three times in its life, and a table of a million rows is a dozen files.
+
+Every file is sorted, so a merge first reads the few columns that the order depends on, which tells from which file
+each row of the result comes. Then it takes the rows from the files as they follow, a row group at a time. Text stays
+in Parquet's dictionaries on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hilum.warehouse.encode import order_of, sort
+from hilum.warehouse.encode import order_of
 from hilum.warehouse.files import DataFile, damaged
-from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, open_file, writer
-from hilum.warehouse.schemas import conform, schema_of, union_schema
+from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, open_file, texts_of, writer
+from hilum.warehouse.schemas import conform, schema_of, union_schema, with_dictionaries
 from hilum.warehouse.tables import Table
 
 RATIO = 4
 ENOUGH = 8
-FAN_IN = 8
-LARGEST = 1 << 30
-"""Files of this many bytes are left alone."""
-BLOCK_BYTES = 2 << 20
-"""Decoded rows of all inputs together that are in memory."""
+FAN_IN = 64
+LARGEST = 128 << 20
+"""Files of this many bytes are left alone, so that no merge takes minutes."""
+BLOCK_BYTES = 24 << 20
+"""Decoded rows of all inputs together that wait for their turn."""
+STEP = 1024
+"""Rows between two looks at how large a row group has become."""
+
+Places = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
 def choose(files: Sequence[DataFile]) -> list[list[DataFile]]:
@@ -35,13 +44,19 @@ def choose(files: Sequence[DataFile]) -> list[list[DataFile]]:
     oldest = max((place + 1 for place, size in enumerate(sizes) if size >= LARGEST), default=0)
     start, newer = len(files), 0
     for place in range(len(files) - 1, oldest - 1, -1):
-        if sizes[place] <= RATIO * newer:
+        if RATIO * sizes[place] <= newer:
             start = place
         newer += sizes[place]
-    chosen = files[start:]
-    if len(chosen) < ENOUGH:
+    if len(files) - start < ENOUGH:
         return []
-    groups = [list(chosen[place : place + FAN_IN]) for place in range(0, len(chosen), FAN_IN)]
+    groups: list[list[DataFile]] = [[]]
+    merged = 0
+    for file, size in zip(files[start:], sizes[start:], strict=True):
+        if len(groups[-1]) == FAN_IN or merged + size > LARGEST:
+            groups.append([])
+            merged = 0
+        groups[-1].append(file)
+        merged += size
     return [group for group in groups if len(group) > 1]
 
 
@@ -51,82 +66,117 @@ def merge(table: Table, files: Sequence[DataFile], target: Path) -> None:
     Raises:
         WarehouseDamaged: one of the files is no Parquet file.
     """
-    opened = [open_file(file.path) for file in files]
+    opened = []
+    schemas = [schema_of(table)]
     try:
-        schema = union_schema([schema_of(table), *(file.schema_arrow for file in opened)])
+        for file in files:
+            with open_file(file.path) as plain:
+                schemas.append(plain.schema_arrow)
+                opened.append(open_file(file.path, texts_of(plain)))
+        schema = with_dictionaries(union_schema(schemas))
         streams = [
-            _Stream(file.path, reader, table, schema, BLOCK_BYTES // len(files))
+            _Stream(file.path, reader, schema, BLOCK_BYTES // len(files))
             for file, reader in zip(files, opened, strict=True)
         ]
         with writer(target, schema) as out:
-            for rows in _grouped(_merged(table, streams)):
+            for rows in _groups(_sources(table, streams), streams):
                 out.write_table(rows, row_group_size=GROUP_ROWS)
     finally:
-        for file in opened:
-            file.close()
+        for reader in opened:
+            reader.close()
 
 
-def _merged(table: Table, streams: list[_Stream]) -> Iterator[pa.Table]:
-    """All rows in order. In each round every stream gives what comes before the first end of a block."""
-    while streams := [stream for stream in streams if stream.fill()]:
-        bound = min(stream.key(-1) for stream in streams)
-        parts = [part for stream in streams if len(part := stream.take(bound))]
-        yield parts[0] if len(parts) == 1 else sort(table, pa.concat_tables(parts))
+def _sources(table: Table, streams: Sequence[_Stream]) -> Places:
+    """For each row of the result the number of the stream that it comes from."""
+    sources = np.repeat(np.arange(len(streams), dtype=np.int16), [stream.total for stream in streams])
+    if not table.order:  # then batches follow each other, as files do
+        return sources
+    keys = [_ranks([stream.column(name) for stream in streams]) for name in order_of(table)]
+    return sources[np.lexsort(keys[::-1])]
 
 
-def _grouped(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in portions of a row group each."""
-    pending: list[pa.Table] = []
-    size = count = 0
-    for part in parts:
-        pending.append(part)
-        size, count = size + part.nbytes, count + len(part)
-        if size >= GROUP_BYTES or count >= GROUP_ROWS:
-            yield pa.concat_tables(pending)
-            pending, size, count = [], 0, 0
-    if pending:
-        yield pa.concat_tables(pending)
+def _ranks(columns: Sequence[pa.ChunkedArray[Any]]) -> Places:
+    """Numbers in the order of these values, nulls last."""
+    whole = pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type)
+    encoded: Any = whole.combine_chunks()
+    if pa.types.is_integer(encoded.type):
+        return cast(Places, encoded.to_numpy())
+    values = encoded.dictionary
+    ranks = np.empty(len(values) + 1, np.int64)
+    ranks[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
+    ranks[-1] = len(values)
+    found: Places = ranks[encoded.indices.fill_null(len(values)).to_numpy()]
+    return found
+
+
+def _groups(sources: Places, streams: Sequence[_Stream]) -> Iterator[pa.Table]:
+    """All rows in order, a row group at a time."""
+    start = 0
+    while start < len(sources):
+        parts: list[list[pa.Table]] = [[] for _ in streams]
+        size, end = 0, start
+        while end < len(sources) and size < GROUP_BYTES and end - start < GROUP_ROWS:
+            counts = np.bincount(sources[end : end + STEP], minlength=len(streams))
+            for place, count in enumerate(counts.tolist()):
+                if count:
+                    parts[place] += streams[place].take(count)
+                    size += count * streams[place].row_bytes
+            end = min(end + STEP, len(sources))
+        rows = pa.concat_tables([part for each in parts for part in each])
+        yield _arranged(rows, np.argsort(sources[start:end], kind="stable"))
+        start = end
+
+
+def _arranged(rows: pa.Table, places: Places) -> pa.Table:
+    """The rows, of which each is told its place in the result."""
+    indices = np.empty(len(places), np.int64)
+    indices[places] = np.arange(len(places))
+    if (places[1:] > places[:-1]).all():
+        return rows
+    columns = [column.combine_chunks().take(indices) for column in rows.itercolumns()]
+    return pa.Table.from_arrays(columns, schema=rows.schema)
 
 
 class _Stream:
-    """A sorted file, read block by block."""
+    """A file's rows, block by block."""
 
-    def __init__(
-        self, path: Path, file: pq.ParquetFile, table: Table, schema: pa.Schema, budget: int
-    ) -> None:
+    def __init__(self, path: Path, file: pq.ParquetFile, schema: pa.Schema, budget: int) -> None:
         meta = file.metadata
         size = sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
-        # in memory, text that Parquet keeps once in a dictionary is there for every row
-        rows = budget * max(meta.num_rows, 1) // max(4 * size, 1)
-        self._blocks = file.iter_batches(batch_size=min(max(rows, 256), GROUP_ROWS), use_threads=False)
-        self._path = path
-        self._order = order_of(table)
-        self._schema = schema
+        self.total = meta.num_rows
+        # in memory every value takes four bytes at least
+        rows = budget * max(self.total, 1) // max(4 * size, 1)
+        self._path, self._file, self._schema = path, file, schema
+        self._blocks = file.iter_batches(batch_size=min(max(rows, 16), GROUP_ROWS), use_threads=False)
         self._rows = schema.empty_table()
+        self.row_bytes = 0
 
-    def fill(self) -> bool:
-        """Read on if everything is taken; whether there is anything left."""
-        while not len(self._rows):
-            try:
-                block = next(self._blocks, None)
-            except (pa.ArrowException, OSError) as error:
-                raise damaged(self._path) from error
-            if block is None:
-                return False
-            self._rows = conform(pa.Table.from_batches([block]), self._schema)
-        return True
+    def column(self, name: str) -> pa.ChunkedArray[Any]:
+        """A whole column."""
+        wanted = [name] if name in self._file.schema_arrow.names else []
+        try:
+            rows = self._file.read(wanted, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(self._path) from error
+        if not wanted:
+            return pa.chunked_array([pa.nulls(self.total, self._schema.field(name).type)])
+        return conform(rows, pa.schema([self._schema.field(name)])).column(0)
 
-    def key(self, place: int) -> tuple[tuple[bool, Any], ...]:
-        """What a row is sorted by; nulls come last."""
-        place = range(len(self._rows))[place]
-        values = (self._rows.column(name)[place].as_py() for name in self._order)
-        return tuple((value is None, "" if value is None else value) for value in values)
-
-    def take(self, bound: tuple[tuple[bool, Any], ...]) -> pa.Table:
-        """The rows up to ``bound``, which are then gone."""
-        low, high = 0, len(self._rows)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if self.key(middle) <= bound else (low, middle)
-        taken, self._rows = self._rows.slice(0, low), self._rows.slice(low)
+    def take(self, count: int) -> list[pa.Table]:
+        """The next rows, which are then gone."""
+        taken = []
+        while count:
+            if not len(self._rows):
+                self._fill()
+            taken.append(self._rows.slice(0, count))
+            self._rows = self._rows.slice(len(taken[-1]))
+            count -= len(taken[-1])
         return taken
+
+    def _fill(self) -> None:
+        try:
+            block = next(self._blocks)
+        except (pa.ArrowException, OSError, StopIteration) as error:
+            raise damaged(self._path) from error
+        self._rows = conform(pa.Table.from_batches([block]), self._schema)
+        self.row_bytes = self._rows.nbytes // max(len(self._rows), 1)

@@ -4,6 +4,9 @@ A table is a folder. Each batch is a file that is named by its number, and a com
 last batch in it: ``batch-<n>.parquet``, ``compact-<first>-<last>.parquet``. A file whose batches lie within another's
 does not count. So one rename is the commit of a batch, and one rename is the commit of a compaction; whatever a crash
 leaves behind is either not a name that anybody reads or a file that does not count.
+
+Beside them lies at times a list of rows that were replaced, ``replaced-<last>-<rows>-<count>.parquet``: up to batch
+``last`` there are so many rows, and so many of them were replaced.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ PARTIAL = ".part-"
 SPILL = ".spill-"
 
 _NAME = re.compile(r"batch-(\d{20})\.parquet|compact-(\d{20})-(\d{20})\.parquet")
+_REPLACED = re.compile(r"replaced-(\d{20})-(\d{12})-(\d{12})\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,35 @@ class DataFile:
 
     def holds(self, other: DataFile) -> bool:
         return self.first <= other.first and other.last <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A list of replaced rows; see :mod:`hilum.warehouse.replaced`.
+
+    Attributes:
+        last: the batch up to which rows were compared. rows: how many there were. count: how many of them are listed.
+    """
+
+    folder: Path
+    last: int
+    rows: int
+    count: int
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"replaced-{self.last:020}-{self.rows:012}-{self.count:012}.parquet"
+
+
+def replaced_lists(folder: Path) -> list[Replaced]:
+    """A table's lists, newest first; that is the one that counts."""
+    found = []
+    with suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            if match := _REPLACED.fullmatch(name):
+                last, rows, count = map(int, match.groups())
+                found.append(Replaced(folder, last, rows, count))
+    return sorted(found, key=lambda each: each.last, reverse=True)
 
 
 def batch_path(folder: Path, batch: int) -> Path:

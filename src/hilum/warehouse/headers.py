@@ -35,7 +35,7 @@ class HeaderReader:
         self._fixed = {column.name for column in table.columns}
         self._shapes: list[dict[str, Any]] = []
         self._columns: list[Column] = list(table.columns)
-        self._schema = _schema(self._columns)
+        self._schema = self._seen = _schema(self._columns)
 
     def read(self, lines: bytes) -> pa.Table:
         """A row a line, with the table's own columns and all others in which there is anything.
@@ -46,7 +46,7 @@ class HeaderReader:
         """
         try:
             rows = _read(lines, self._schema, "infer")
-            if rows.schema != self._schema and self._learn(rows.schema):
+            if rows.schema not in (self._schema, self._seen) and self._learn(rows.schema):
                 rows = _read(lines, self._schema, "ignore")
         except (pa.ArrowException, ValueError):
             # Arrow's message quotes the value
@@ -66,6 +66,7 @@ class HeaderReader:
         try:
             columns = columns_of([*self._shapes, shape], self._table.columns)
             if columns == self._columns:
+                self._seen = schema
                 return False
             self._shapes.append(shape)
             if _count(columns) > MOST:

@@ -25,10 +25,11 @@ from hilum.warehouse.files import (
     listing,
     partial_files,
     publish,
+    replaced_lists,
     short_name,
 )
 from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseDamaged
-from hilum.warehouse.tables import BATCH, HEADERS, TABLES, VIEWS, Table
+from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, TABLES, VIEWS, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,9 +77,7 @@ class LocalWarehouse(Warehouse):
 
         return HeaderReader(TABLES[HEADERS])
 
-    def query(
-        self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
-    ) -> pa.Table:
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None) -> pa.Table:
         from hilum.warehouse.query import run_query
 
         return run_query(self.root, sql, parameters, dialect)
@@ -104,6 +103,8 @@ class LocalWarehouse(Warehouse):
     def compact(self) -> int:
         if not self.root.is_dir():
             return 0
+        from hilum.warehouse.replaced import find_replaced
+
         gone = 0
         fault: WarehouseDamaged | None = None
         for spill in self.root.glob(f"{SPILL}*"):
@@ -114,6 +115,8 @@ class LocalWarehouse(Warehouse):
                 self._sweep(self.root / table.name)
                 try:
                     gone += self._compact(table)
+                    if table.key == ROW_ID:
+                        find_replaced(self.root / table.name)
                 except WarehouseDamaged as error:
                     fault = fault or error
         if fault is not None:
@@ -141,6 +144,8 @@ class LocalWarehouse(Warehouse):
     def _sweep(self, folder: Path) -> None:
         """Take away what crashes left and what compactions replaced, once no query can be reading it."""
         covered = [(file.path, by.path) for file, by in listing(folder)[1]]
+        lists = [each.path for each in replaced_lists(folder)]
+        covered += [(path, lists[0]) for path in lists[1:]]
         for path, since in [*covered, *((path, path) for path in partial_files(folder))]:
             with suppress(FileNotFoundError):
                 if self._age(since) > self._grace:

@@ -31,9 +31,6 @@ from hilum.warehouse.views import Opened, literal, open_views
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# a relation would bind the query twice, which costs more where tables are wide than one more copy of the rows
-warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
-
 TRIES = 5
 
 READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
@@ -47,10 +44,11 @@ _PIVOT = re.compile(r"\s*(pivot|with|from|select|summarize|describe)\b", re.I)
 
 def run_query(root: Path, sql: str, parameters: Sequence[Any], dialect: Dialect | None = None) -> pa.Table:
     """Answer one query; see :meth:`hilum.warehouse.interface.Warehouse.query`."""
+    asked = sql
     if (dialect or dialect_of(sql)) == "bigquery":
         from hilum.warehouse.googlesql.translate import to_duckdb
 
-        sql = to_duckdb(sql)
+        asked, sql = "", to_duckdb(sql)
     tries = TRIES
     added: list[Column] = []
     while True:
@@ -60,9 +58,11 @@ def run_query(root: Path, sql: str, parameters: Sequence[Any], dialect: Dialect 
                 _check(connection, sql)
                 for statement in (*opened.statements, *creations(sql)):
                     connection.execute(statement)
-                return _plain_integers(connection.execute(sql, list(parameters)).to_arrow_table())
+                return _plain_integers(_answer(connection, sql, parameters))
             except duckdb.Error as error:
-                more = unseen(str(error), (sql, *opened.ready), added) if HEADERS in opened.tables else None
+                more = None
+                if isinstance(error, duckdb.BinderException) and HEADERS in opened.tables:
+                    more = unseen(str(error), (sql, *opened.ready), added)
                 if more:
                     if (mistake := field_without_alias(error, sql, connection)) is not None:
                         raise mistake from None
@@ -72,7 +72,16 @@ def run_query(root: Path, sql: str, parameters: Sequence[Any], dialect: Dialect 
                 tries -= 1
                 if tries and not all(path.exists() for path in opened.files):
                     continue
-                raise translated(error, sql, connection, opened) from None
+                raise translated(error, asked, connection, opened) from None
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> pa.Table:
+    with warnings.catch_warnings():
+        # a relation would bind the query twice, which costs more, where tables are wide, than to copy the rows
+        warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
+        found = connection.execute(sql, list(parameters)).to_arrow_table()
+    assert found is not None
+    return found
 
 
 def _connect(root: Path, opened: Opened) -> duckdb.DuckDBPyConnection:
@@ -126,7 +135,7 @@ def _words(sql: str) -> Iterator[tuple[str, bool]]:
     for (start, kind), end in zip(tokens, ends, strict=True):
         if kind not in (duckdb.token_type.string_const, duckdb.token_type.comment):
             word = text[start:end].decode().strip().lower()
-            yield word.strip('"'), word.startswith('"')
+            yield word.strip('"`'), word.startswith(('"', "`"))
 
 
 @cache

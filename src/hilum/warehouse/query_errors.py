@@ -18,7 +18,7 @@ from hilum.warehouse.googlesql.idc import ABSENT, CURATED, IDC_VIEWS
 from hilum.warehouse.interface import QueryError, WarehouseDamaged
 from hilum.warehouse.tables import HEADERS
 from hilum.warehouse.unseen import canonical, missing_name
-from hilum.warehouse.views import NAMES, Opened
+from hilum.warehouse.views import HISTORY, NAMES, Opened
 
 ABOUT_SQL = (
     duckdb.ParserException,
@@ -32,6 +32,8 @@ ABOUT_VALUES: dict[type[duckdb.Error], tuple[str, str]] = {
     duckdb.OutOfMemoryException: ("it takes more memory than there is", "select fewer columns or rows"),
 }
 
+_OPEN = frozenset((HEADERS, HISTORY + HEADERS, "dicom_all"))
+"""The tables that have every keyword."""
 _TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
@@ -45,16 +47,20 @@ def refused(
 def translated(
     error: duckdb.Error, sql: str, connection: duckdb.DuckDBPyConnection, opened: Opened
 ) -> QueryError | WarehouseDamaged:
-    """What to raise for an error of DuckDB's."""
+    """What to raise for an error of DuckDB's.
+
+    Args:
+        sql: the query as it was asked, if that was in DuckDB's language.
+    """
     text = str(error)
     line = text.partition("\n")[0].partition("Error: ")[2]
     if isinstance(error, duckdb.PermissionException):
         return refused("it reaches beyond the warehouse", "only the tables can be read")
-    if found := _TABLE.search(text):
-        return _unknown_table(found[1])
-    if name := missing_name(text):
-        return _unknown_column(name, sql, connection, opened)
     if isinstance(error, ABOUT_SQL):
+        if found := _TABLE.search(text):
+            return _unknown_table(found[1])
+        if name := missing_name(text):
+            return _unknown_column(name, sql, connection, opened)
         return QueryError(f"the query cannot be run: {line}")
     if isinstance(error, duckdb.InvalidInputException) and "parameter" in line:
         return QueryError(f"the query cannot be run: {line}", hint="give one value for each ?")
@@ -75,12 +81,11 @@ def field_without_alias(
 
     BigQuery takes it for the field; to answer with an empty column of that name would be a lie.
     """
-    name = missing_name(str(error))
-    words = set(re.findall(r"\w+", sql.lower()))
-    if "in struct" in str(error) or "unnest" not in words:
+    name, words = missing_name(str(error)), set(re.findall(r"\w+", sql.lower()))
+    if "Referenced column" not in str(error) or "unnest" not in words:
         return None
     for column, type_, *_ in connection.execute(f"DESCRIBE {HEADERS}").fetchall():
-        if column.lower() in words and re.search(rf"\b{name}\b", type_, re.I):
+        if column.lower() in words and re.search(rf"\b{re.escape(name)}\b", type_, re.I):
             hint = f"of what {column} is unnested as: alias.{name}"
             return QueryError(f"{name} is a field", reason="unknown-column", hint=f"write it as one {hint}")
     return None
@@ -99,10 +104,11 @@ def _unknown_column(name: str, sql: str, connection: duckdb.DuckDBPyConnection, 
     if name.lower() in CURATED and HEADERS in opened.tables:
         hint = "IDC's curators add it, no file has it; gcs_url and instance_size are here"
         return QueryError(f"there is no column {name}", reason="unknown-column", hint=hint)
-    error = _unknown("column", name, [*known, *(keywords() if HEADERS in opened.names else ())])
-    if not error.hint and canonical(name):
-        error.hint = f"{HEADERS} has it"
-    if not error.hint and f'"{name}"' in sql:
+    if canonical(name) and HEADERS not in opened.tables:
+        return QueryError(f"there is no column {name}", reason="unknown-column", hint=f"{HEADERS} has it")
+    every = keywords() if _OPEN.intersection(opened.names) else ()
+    error = _unknown("column", name, [*known, *every])
+    if f'"{name}"' in sql and not error.hint.startswith("did you mean"):
         error.hint = "in GoogleSQL, not in DuckDB's SQL, double quotes hold text: --dialect bigquery"
     return error
 

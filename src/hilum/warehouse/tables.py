@@ -14,6 +14,8 @@ from hilum.dicom.columns import CONVERSION_FAULTS, Column, columns_of
 ROW_ID, RECORDED_AT = "_row_id", "_recorded_at"
 BATCH, SEQ, KEY = "_batch", "_seq", "_row_key"
 """Batch and place in it, which say what is newer; and a number for the row id, quick to join by."""
+POSITION = "_position"
+"""Batch and place in it as one number, 2^32 places a batch."""
 HEADERS = "dicom_metadata"
 RETRACTIONS = "retractions"
 KEYWORDS = (

@@ -8,7 +8,7 @@ more: which keyword is asked for inside which sequence is read from the SQL itse
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,11 @@ MISSING = re.compile(
 )
 """What DuckDB says of a name that it cannot find; what comes before a dot it takes for a table."""
 
+_WORD = re.compile(r'(\.|\bas\s)?\s*"?(\w+)"?', re.I)
+
 DEEPEST = 16
-"""Sequences inside one another that SQL may ask for; aliases can name themselves in a circle."""
+MOST = 5_000
+"""Sequences inside one another that SQL may ask for, and how many; aliases can name themselves in a circle."""
 
 _ITEM = Column(OTHER_ELEMENTS, "RECORD", True, (Column("Tag", "STRING"), Column("Data", "STRING", True)))
 """What any item may have: the field of a sequence of which SQL names none."""
@@ -42,10 +45,11 @@ _UNNAMED = ""
 def missing_name(message: str) -> str:
     """The name that DuckDB could not find, empty if the error is about something else."""
     found = MISSING.search(message)
-    return next(filter(None, found.groups()), "") if found else ""
+    name = next(filter(None, found.groups()), "") if found else ""
+    return next(filter(canonical, name.split(".")), name)
 
 
-def unseen(message: str, statements: Iterable[str], known: Iterable[Column]) -> list[Column] | None:
+def unseen(message: str, statements: Sequence[str], known: Iterable[Column]) -> list[Column] | None:
     """The columns to add so that a query may run that failed with ``message``; None if none would help.
 
     Args:
@@ -59,7 +63,9 @@ def unseen(message: str, statements: Iterable[str], known: Iterable[Column]) -> 
         return None
     if not is_sequence(keyword) and "in struct" not in message:
         column = column_of(keyword)
-        return None if column is None or keyword in have else [*have.values(), column]
+        if column is None or keyword in have:
+            return None
+        return list(({keyword: column} | _bare(statements[0]) | have).values())
     grown = have | {column.name: column for column in _named(statements)}
     if is_sequence(keyword) and keyword not in grown:
         grown[keyword] = Column(keyword, "RECORD", True, (_ITEM,))
@@ -79,6 +85,18 @@ def _keywords() -> dict[str, str]:
 def is_sequence(keyword: str) -> bool:
     element = lookup(keyword)
     return element is not None and element.vr == "SQ" and not element.repeating
+
+
+def _bare(sql: str) -> dict[str, Column]:
+    """Columns that are named by their keyword and nothing else, so that one try is enough for all of them."""
+    bare: set[str] = set()
+    aside: set[str] = set()
+    for prefix, word in _WORD.findall(sql):
+        (aside if prefix else bare).add(canonical(word))
+    if "unnest" in sql.lower():
+        return {}  # they may be fields
+    named = {keyword: column_of(keyword) for keyword in bare - aside if keyword and not is_sequence(keyword)}
+    return {keyword: column for keyword, column in named.items() if column is not None}
 
 
 def _named(statements: Iterable[str]) -> Iterator[Column]:
@@ -129,7 +147,7 @@ def _paths(statements: Iterable[str]) -> set[Path]:
         before = sum(map(len, aliases.values()))
         for name, node in given:
             aliases[name] |= _of(node, aliases)
-        if sum(map(len, aliases.values())) == before:
+        if not before < sum(map(len, aliases.values())) < MOST:
             break
     found = {path for node in nodes for path in _of(node, aliases)}
     fields = {path[0] for path in found if len(path) == 1}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hilum.dicom.columns import Column
-from hilum.warehouse.files import listing
+from hilum.warehouse.files import DataFile, Replaced, listing, replaced_lists
 from hilum.warehouse.googlesql.idc import IDC_VIEWS
 from hilum.warehouse.tables import HEADERS, RETRACTIONS, ROW_ID, TABLES, VIEWS, Table
 
@@ -61,17 +61,23 @@ def open_views(root: Path, sql: str, unseen: Sequence[Column] = ()) -> Opened:
     """
     words = set(re.findall(r"\w+", sql.lower()))
     named = NAMES if _CATALOGUE.search(sql) else [name for name in NAMES if name in words]
-    files = {name: [file.path for file in listing(root / name)[0]] for name in _tables_below(named)}
+    # before the files, of which there may be newer ones by then; the other way round, rows could be missing
+    lists = {name: next(iter(replaced_lists(root / name)), None) for name in _tables_below(named)}
+    live = {name: listing(root / name)[0] for name in lists}
+    files = {name: [file.path for file in found] for name, found in live.items()}
     history = {name: _history(TABLES[name], paths, unseen) for name, paths in files.items()}
     gone = history[RETRACTIONS] if files[RETRACTIONS] else ""
     statements = [
         _create(name, history[name.removeprefix(HISTORY)]) for name in named if name.startswith(HISTORY)
     ]
     # a view binds what it reads when it is created, so one that nobody named would be paid for
-    statements += [_create(name, _newest(TABLES[name], history[name], gone)) for name in _shown(named)]
+    for name in _shown(named):
+        replaced = _replaced(lists[name], live[name], history[name])
+        statements.append(_create(name, _newest(TABLES[name], history[name], gone, replaced)))
     ready = tuple(READY[name].sql for name in named if name in READY)
     statements += [_create(name, READY[name].sql) for name in named if name in READY]
     read = tuple(path for paths in files.values() for path in paths)
+    read += tuple(found.path for found in lists.values() if found is not None)
     return Opened(tuple(named), tuple(files), tuple(statements), read, ready)
 
 
@@ -111,17 +117,36 @@ def _empty(columns: Iterable[Column]) -> str:
     return f"SELECT {', '.join(typed)} WHERE false"
 
 
-def _newest(table: Table, history: str, retractions: str) -> str:
+def _newest(table: Table, history: str, retractions: str, replaced: str) -> str:
     query = f"SELECT * EXCLUDE (_batch, _seq, _row_key) FROM ({history})"
     if retractions and table.name != RETRACTIONS:
         gone = f"SELECT _row_key FROM ({retractions}) WHERE table_name = {literal(table.name)}"
         query += f" ANTI JOIN ({gone}) USING (_row_key)"
-    if table.key:
+    if table.key == ROW_ID and replaced:
+        query += f" ANTI JOIN ({replaced}) ON _position = {_POSITION}"
+    if table.key and table.key != ROW_ID:
         # twice the speed of a window function, and a filter on the view reads only what it needs
-        key = "_row_key" if table.key == ROW_ID else table.key
-        newest = f"SELECT max({_POSITION}) AS _newest FROM ({history}) GROUP BY {key}"
+        newest = f"SELECT max({_POSITION}) AS _newest FROM ({history}) GROUP BY {table.key}"
         query += f" SEMI JOIN ({newest}) ON _newest = {_POSITION}"
     return query
+
+
+def _replaced(known: Replaced | None, files: Sequence[DataFile], history: str) -> str:
+    """A query of the positions of rows that are not the newest of their id, or nothing where there are none: those
+    that the list has, and those that rows after it replaced."""
+    last = known.last if known else 0
+    found = []
+    if known and known.count:
+        found.append(f"SELECT _position FROM read_parquet({literal(known.path)})")
+    if files and files[-1].last > last:
+        newer = (
+            f"SELECT _row_key, max({_POSITION}) AS _newest FROM ({history}) WHERE _batch > {last} GROUP BY 1"
+        )
+        found.append(
+            f"SELECT {_POSITION} AS _position FROM ({history}) JOIN ({newer}) USING (_row_key) "
+            f"WHERE {_POSITION} < _newest"
+        )
+    return " UNION ALL ".join(found)
 
 
 def _duck_type(column: Column) -> str:

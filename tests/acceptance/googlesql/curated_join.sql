@@ -1,5 +1,5 @@
 SELECT
-  ANY_VALUE(Modality) AS Modality,
+  STRING_AGG(DISTINCT Modality, '+' ORDER BY Modality) AS modalities,
   curated.BodyPartExamined,
   MIN(curated.SliceThickness) AS thinnest,
   COUNT(DISTINCT SeriesInstanceUID) AS series

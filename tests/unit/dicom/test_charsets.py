@@ -30,7 +30,8 @@ def test_text_of_every_repertoire_is_read_as_it_was_written(
     words = st.lists(st.tuples(st.sampled_from(repertoire.words), between), max_size=8)
     text = "".join(word + after for word, after in data.draw(words))
     charset = codec(repertoire.terms.encode())
-    assert charset.decode(repertoire.encode(text), "PN") == text
+    for vr in ("PN", "LO", "LT"):
+        assert charset.decode(repertoire.encode(text, vr), vr) == text
 
 
 def test_the_set_of_value_1_is_active_again_after_each_delimiter() -> None:

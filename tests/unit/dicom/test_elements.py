@@ -1,4 +1,4 @@
-"""What of an element is said elsewhere in its object: character set, sign, VR; by the scanner and by pydicom alike."""
+"""What is said of an element elsewhere in its object: character set, sign, VR; by the scanner and by pydicom."""
 
 from __future__ import annotations
 

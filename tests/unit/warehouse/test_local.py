@@ -49,7 +49,7 @@ def test_a_compaction_that_died_while_writing_is_as_if_it_never_was(
     before = uris(warehouse)
     (warehouse.root / "arrivals" / f"{PARTIAL}1-aa").write_bytes(b"half a file")
     assert uris(warehouse) == before
-    clock.advance(GRACE + 1)
+    clock.advance(2 * GRACE)
     warehouse.compact()
     assert not any(name.startswith(PARTIAL) for name in names(warehouse))
     assert uris(warehouse) == before
@@ -71,7 +71,7 @@ def test_a_compaction_that_died_before_taking_files_away_loses_and_doubles_nothi
     for batch in range(1, FEW + 1):
         warehouse.append(batch, {"arrivals": [{"uri": f"{batch}.{place}"} for place in range(3)]})
     assert uris(warehouse) == before
-    clock.advance(GRACE + 1)
+    clock.advance(2 * GRACE)
     warehouse.compact()
     assert not any(name.startswith("batch-") for name in names(warehouse)[:-4])
     assert uris(warehouse) == before
@@ -84,7 +84,7 @@ def test_a_file_that_was_replaced_stays_for_as_long_as_a_query_may_read_it(
     warehouse.compact()
     warehouse.compact()
     assert len([name for name in names(warehouse) if name.startswith("batch-")]) == FEW
-    clock.advance(GRACE + 1)
+    clock.advance(2 * GRACE)
     warehouse.compact()
     assert len(listing(warehouse.root / "arrivals")[1]) == 0
 
@@ -176,7 +176,7 @@ def test_files_of_compacted_headers_are_sorted(tmp_path: Path) -> None:
     table = pq.read_table(path).select(["Modality", "SeriesInstanceUID", "_batch", "_seq"])
     found = [tuple(row.values()) for row in table.to_pylist()]
     assert found == sorted(found, key=lambda row: (row[0] is None, row[0] or "", *row[1:]))
-    assert len({row[2] for row in found}) == 8
+    assert len({row[2] for row in found}) == FEW
 
 
 def put(warehouse: LocalWarehouse, batch: int, **columns: Any) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hilum.warehouse.files import batch_path
-from hilum.warehouse.interface import QueryError
+from hilum.warehouse.interface import Dialect, QueryError
 from hilum.warehouse.local import LocalWarehouse
 
 
@@ -83,6 +83,17 @@ def test_what_does_more_than_read_the_tables_is_refused(
     assert inside.read_bytes() == before
     assert not outside.exists()
     assert [path.name for path in inside.parent.iterdir()] == [inside.name]
+
+
+@pytest.mark.parametrize("quote", ['"', "`"])
+@pytest.mark.parametrize("dialect", ["bigquery", "duckdb"])
+@pytest.mark.parametrize("call", ["query('SELECT 1')", "duckdb_settings()", "read_csv('/etc/passwd')"])
+def test_a_function_is_refused_however_it_is_quoted(
+    warehouse: LocalWarehouse, call: str, dialect: Dialect, quote: str
+) -> None:
+    name, _, rest = call.partition("(")
+    with pytest.raises(QueryError):
+        warehouse.query(f"SELECT * FROM {quote}{name}{quote}({rest}", dialect=dialect)
 
 
 def test_variables_of_the_caller_are_no_tables(warehouse: LocalWarehouse) -> None:

@@ -7,20 +7,10 @@ from __future__ import annotations
 import io
 from typing import BinaryIO
 
-from hilum.errors import UnreadableError
+from hilum.dicom.limits import HEADER, changed, too_large
 
 WINDOW = 1 << 14
 """Bytes; nearly every header fits, up to its pixel data."""
-LARGEST = 1 << 26
-"""Bytes of one element that are held at once."""
-
-
-def too_large() -> UnreadableError:
-    return UnreadableError(
-        f"an element of its header takes more than {LARGEST >> 20} MiB",
-        reason="header-too-large",
-        hint="check what wrote it",
-    )
 
 
 class Feed:
@@ -35,6 +25,7 @@ class Feed:
         self.stream, self.size = stream, size
         self.data, self.base = b"", 0
         self._window = first
+        self._left = HEADER
         self.jump(0)
 
     @property
@@ -44,21 +35,34 @@ class Feed:
 
     def jump(self, position: int) -> None:
         """Begin the window at this offset of the object."""
-        self.stream.seek(position)
-        self.data, self.base = self.stream.read(self._window), position
+        self._read(position, self._window)
+
+    def rewind(self, position: int) -> None:
+        """Begin once more there, as if nothing of it had been read."""
+        self._left = HEADER
+        self.jump(position)
 
     def grow(self, keep: int) -> None:
-        """Let the window begin at ``keep``, an offset in it, and hold at least twice as many bytes."""
-        rest = self.data[keep:]
-        more = max(self._window, len(rest))
-        if len(rest) + more > LARGEST:
+        """Let the window begin at ``keep``, an offset in it, and hold four times as many bytes as are left."""
+        rest = len(self.data) - keep
+        more = min(max(self._window, 3 * rest), self._left)
+        self._left -= more
+        if more <= 0:
             raise too_large()
-        self.stream.seek(self.base + len(self.data))
-        self.data, self.base = rest + self.stream.read(more), self.base + keep
+        self._read(self.base + keep, rest + more)
+
+    def _read(self, position: int, count: int) -> None:
+        """Read what is kept once more rather than hold it twice."""
+        self.data, self.base = b"", position
+        self.stream.seek(position)
+        self.data = self.stream.read(count)
+        if len(self.data) < min(count, self.size - position):
+            raise changed()
 
 
 def whole(data: bytes) -> Feed:
     """An object that is in memory."""
     feed = Feed.__new__(Feed)
     feed.stream, feed.size, feed.data, feed.base, feed._window = io.BytesIO(data), len(data), data, 0, WINDOW
+    feed._left = HEADER
     return feed

@@ -10,8 +10,9 @@ from json.encoder import JSONEncoder, encode_basestring
 from typing import Any
 
 from hilum.dicom.columns import CONVERSION_FAULTS, OTHER_ELEMENTS, PRIVATE_SEQUENCE
-from hilum.dicom.conversion import to_timestamp
+from hilum.dicom.conversion import to_float, to_integer, to_text, to_timestamp
 from hilum.dicom.facts import fact_of
+from hilum.dicom.limits import CONVERTED, FAULTS, HEADER, too_large, too_many
 from hilum.dicom.rows import LONE_SURROGATE, Plan, cell, other_texts, plan_of
 from hilum.dicom.scan.tables import TRANSFER_SYNTAX, Context, Form, decoder
 
@@ -27,13 +28,17 @@ class RowForm(Form):
     A fault is ``{Tag, Keyword, Value}``, as in the column ``conversion_faults``.
     """
 
+    def begin(self) -> None:
+        super().begin()
+        self._converted = 0
+
     def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
         plan = plan_of(tag)
         assert plan is not None
         decode = decoder(tag, vr, context)
         convert = plan.convert
         if convert is to_timestamp:
-            offset = context.offset.decode("latin-1").strip("\0 ")
+            offset = context.offset.decode("latin-1").rstrip("\0 ")
             convert = partial(to_timestamp, offset=offset)
         part = self._part(tag, plan, convert)
         if context.level == "item":
@@ -50,12 +55,16 @@ class RowForm(Form):
     def _part(self, tag: int, plan: Plan, convert: Callable[[Any], Any]) -> Callable[[list[Any], str], Part]:
         before = f'"{plan.keyword}":'
         empty = "null" if plan.single else "[]"
+        costly = convert not in (to_text, to_float, to_integer)
 
         def value(values: list[Any], undecoded: str) -> str:
+            if costly and len(values) > 1:
+                self._converted += len(values)
+                if self._converted > CONVERTED:
+                    raise too_many()
             value, fault = cell(plan, convert, values, undecoded)
             if fault is not None:
-                name = f"{PRIVATE_SEQUENCE}{tag:08X}"
-                self.faults.append({"Tag": name, "Keyword": plan.keyword, "Value": fault})
+                self._fault(tag, plan.keyword, fault)
             return text_of(value)
 
         def part(values: list[Any], undecoded: str) -> Part:
@@ -68,6 +77,11 @@ class RowForm(Form):
 
         return part
 
+    def _fault(self, tag: int, name: str, value: str) -> None:
+        self.faults.append({"Tag": f"{PRIVATE_SEQUENCE}{tag:08X}", "Keyword": name, "Value": value})
+        if len(self.faults) > FAULTS:
+            raise too_many()
+
     def other(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
         decode = decoder(tag, vr, context)
         name = f"{PRIVATE_SEQUENCE}{tag:08X}"
@@ -76,7 +90,7 @@ class RowForm(Form):
         def make(raw: bytes) -> str:
             values, undecoded = decode(raw)
             if undecoded and values:
-                self.faults.append({"Tag": name, "Keyword": name, "Value": undecoded})
+                self._fault(tag, name, undecoded)
             return f"{before}{text_of(other_texts(values, undecoded))}}},"
 
         return make
@@ -96,11 +110,21 @@ class RowForm(Form):
             fault["Keyword"] = f"{_name(tag)}.{fault['Keyword']}"
 
     def finish(self, parts: list[Any], others: list[str]) -> tuple[str, dict[str, Any]]:
-        """The text of the row, and the facts."""
-        text = _fields([part for part, _ in parts], others)
+        """The text of the row, and the facts; the parts are used up.
+
+        Raises:
+            UnreadableError: ``header-too-large``.
+        """
+        facts = dict([fact for _, fact in parts if fact is not None])
+        fields = [part for part, _ in parts]
+        if sum(map(len, fields)) + sum(map(len, others)) > HEADER:
+            raise too_large()
+        text = _fields(fields, others)
+        del fields, parts[:], others[:]
         if self.faults:
             text += f'"{CONVERSION_FAULTS}":{text_of(self.faults)},'
-        return f"{{{text[:-1]}}}", dict([fact for _, fact in parts if fact is not None])
+        text = text[:-1]
+        return f"{{{text}}}", facts
 
 
 def text_of(value: Any) -> str:

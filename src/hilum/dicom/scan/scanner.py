@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import zlib
+import threading
 from typing import Any, NamedTuple
 
 from hilum.dicom.elements import DataElement
-from hilum.dicom.reader import encoding, first_element
+from hilum.dicom.reader import PADDING, encoding, first_element, inflate
 from hilum.dicom.scan.elements import ElementForm
 from hilum.dicom.scan.feed import Feed, whole
+from hilum.dicom.scan.stretches import LONGEST
 from hilum.dicom.scan.tables import (
     MEDIA_CLASS,
     TIMEZONE_OFFSET,
@@ -32,8 +33,6 @@ from hilum.dicom.uid import (
 
 IMPLICIT = frozenset({IMPLICIT_LITTLE_ENDIAN, GE_PRIVATE_IMPLICIT})
 META = Context(explicit=True, little=True, level="meta")
-INFLATED = 1 << 26
-"""Bytes; a deflated object that is larger is left to who can inflate it in parts."""
 
 
 class Scanned(NamedTuple):
@@ -71,7 +70,7 @@ class Scanner:
             Unsure: pydicom has to decide. UnreadableError: it goes beyond a limit.
         """
         self._tables.forget()
-        self.form.faults.clear()
+        self.form.begin()
         parts: list[Any] = []
         others: list[Any] = parts if self.form.mixed else []
         meta = Walk(self._tables)
@@ -81,16 +80,22 @@ class Scanner:
             raise Unsure
         syntax = _uid(meta.values.get(TRANSFER_SYNTAX, b""))
         if syntax == DEFLATED_LITTLE_ENDIAN:
-            feed, begin = _inflated(feed, begin), 0
+            data, size = inflate(feed.stream, begin)
+            if len(data) < size:
+                raise Unsure
+            feed, begin = whole(data), 0
         syntax = syntax or _found_syntax(feed, begin)
         context = Context(syntax not in IMPLICIT, syntax != EXPLICIT_BIG_ENDIAN, offset=self._offset)
         counts = len(parts), len(others), len(self.form.faults)
         walk, end = self._dataset(feed, begin, context, parts, others)
-        if walk.values.get(TIMEZONE_OFFSET, b"") != self._offset:
-            self._offset = walk.values.get(TIMEZONE_OFFSET, b"")
+        offset = walk.values.get(TIMEZONE_OFFSET, b"")
+        if offset != self._offset:
+            if not offset.isascii() or b"\\" in offset or b"\x1b" in offset:
+                raise Unsure
+            self._offset = offset
             del parts[counts[0] :], others[counts[1] :], self.form.faults[counts[2] :]
             context = context._replace(offset=self._offset)
-            feed.jump(begin)
+            feed.rewind(begin)
             walk, end = self._dataset(feed, begin, context, parts, others)
         position, length = _pixels(walk, feed, end, context)
         return Scanned(syntax, parts, others, feed, position, length, context.little)
@@ -98,6 +103,8 @@ class Scanner:
     def _dataset(
         self, feed: Feed, begin: int, context: Context, parts: list[Any], others: list[Any]
     ) -> tuple[Walk, int]:
+        if begin + 6 > feed.base + len(feed.data):
+            feed.jump(begin)
         at = begin - feed.base
         if (
             not context.explicit
@@ -110,7 +117,7 @@ class Scanner:
         walk.steps = [] if lessons.wanted else None
         end = self._through(walk, feed, begin, self._tables.of(context), parts, others)
         lessons.counted(len(parts) + len(others) - before - walk.familiar)
-        if walk.steps and data is feed.data:
+        if walk.steps and data is feed.data and len(data) <= LONGEST:
             self._tables.used += lessons.learn(data, walk.steps, parts, others)
         return walk, end
 
@@ -122,15 +129,15 @@ class Scanner:
         while True:
             try:
                 walk.run(feed.data, at, len(feed.data), table, parts, others)
+                if feed.base + walk.position > feed.size:  # a binary value goes on behind the object's end
+                    raise Unsure
                 if walk.rule is not None or feed.complete:
                     return feed.base + walk.position
             except Short:
                 if feed.complete:
                     raise Unsure from None
-            table = walk.table or table
+            table = table if walk.table is None else walk.table
             if walk.position > len(feed.data):
-                if feed.base + walk.position > feed.size:
-                    raise Unsure
                 feed.jump(feed.base + walk.position)
             else:
                 feed.grow(walk.position)
@@ -145,21 +152,6 @@ def _found_syntax(feed: Feed, begin: int) -> str:
 
 def _uid(raw: bytes) -> str:
     return raw.rstrip(b"\0 ").decode("latin-1")
-
-
-def _inflated(feed: Feed, begin: int) -> Feed:
-    """The data set of a deflated object (PS3.5 A.5), if it is not too large to hold."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    feed.jump(begin)
-    while not feed.complete:
-        feed.grow(0)
-    try:
-        data = inflater.decompress(feed.data, INFLATED)
-    except zlib.error:
-        raise Unsure from None
-    if not inflater.eof:
-        raise Unsure
-    return whole(data)
 
 
 def _pixels(walk: Walk, feed: Feed, end: int, context: Context) -> tuple[int, int]:
@@ -179,14 +171,18 @@ def _pixels(walk: Walk, feed: Feed, end: int, context: Context) -> tuple[int, in
             raise Unsure
         return end + head, length
     feed.jump(end)
-    while feed.data and not feed.data.strip(b"\0"):
-        feed.jump(feed.base + len(feed.data))
-    if feed.data:
+    feed.stream.seek(end)
+    if feed.stream.read(PADDING).strip(b"\0"):
         raise Unsure
     return 0, 0
 
 
-_elements = Scanner(ElementForm())
+class _Elements(threading.local):
+    def __init__(self) -> None:
+        self.scanner = Scanner(ElementForm())
+
+
+_elements = _Elements()
 
 
 def scan_elements(data: bytes) -> list[DataElement]:
@@ -197,5 +193,5 @@ def scan_elements(data: bytes) -> list[DataElement]:
     Raises:
         Unsure: pydicom has to decide. UnreadableError: it goes beyond a limit.
     """
-    parts: list[DataElement] = _elements.scan(whole(data)).parts
+    parts: list[DataElement] = _elements.scanner.scan(whole(data)).parts
     return parts

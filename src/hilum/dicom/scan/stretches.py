@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from hilum.dicom.scan.tables import Memo
 
+LONGEST = 1 << 20
+"""Bytes of an object that is learnt from; where it is a file, it is a window on it that did not have to grow."""
 FEWEST = 4
 """Elements in a stretch; fewer are as quickly walked."""
 KEPT = 4
@@ -33,7 +35,7 @@ class Stretch(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An element that was walked by itself: where it began, and how many parts there were before it.
+    """An element that was walked by itself: where it began, and how many parts and faults there were before it.
 
     Attributes:
         place: what tells it from others, tag and table. memo: its memory, if a stretch can begin with it.
@@ -42,6 +44,7 @@ class Step(NamedTuple):
     position: int
     parts: int
     others: int
+    faults: int
     place: tuple[int, int]
     memo: Memo | None
 
@@ -72,7 +75,7 @@ class Lessons:
         run: list[Step] = []
         held = 0
         for step, after in zip(steps, [*steps[1:], None], strict=True):
-            if step is not None and after is not None:
+            if step is not None and after is not None and step.faults == after.faults:
                 raw = raws[step.place] = data[step.position : after.position]
                 if self.before.get(step.place) == raw and (run or step.memo is not None):
                     run.append(step)

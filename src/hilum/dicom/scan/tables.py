@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from hilum.dicom.charsets import codec
 from hilum.dicom.elements import decode_bytes
+from hilum.dicom.limits import KINDS, LONGEST_SWITCH, LONGEST_VALUE, too_long, too_many
 from hilum.dicom.scan.stretches import Lessons, Stretch
 from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.values import BINARY, KNOWN
@@ -93,14 +94,33 @@ class Memo(dict[bytes, Any]):
         self.stretches: list[Stretch] = []
 
     def __missing__(self, raw: bytes) -> Any:
+        if len(raw) > SHORT_VALUE:
+            if len(raw) > LONGEST_VALUE:
+                raise too_long()
+            return self.make(raw)
         faults = len(self.owner.form.faults)
         made = self.make(raw)
-        if len(raw) <= SHORT_VALUE and faults == len(self.owner.form.faults):
+        if faults == len(self.owner.form.faults) and self.owner.used < 2 * ROOM:
             if len(self) >= REMEMBERED:
+                self.owner.used -= sum(map(_room, self))
                 self.clear()
             self[raw] = made
-            self.owner.used += 200 + 2 * len(raw)
+            self.owner.used += _room(raw)
         return made
+
+
+def _room(raw: bytes) -> int:
+    """Bytes that a value takes with what became of it, which for a list of names is much."""
+    return 300 + 16 * len(raw)
+
+
+class Recent(NamedTuple):
+    """Bytes of a sequence, its part, how many elements and items are in there, and how deep they are nested."""
+
+    raw: bytes
+    part: Any
+    elements: int
+    height: int
 
 
 class Rule:
@@ -111,7 +131,7 @@ class Rule:
     def __init__(self, kind: Kind, tag: int, vr: str, told: str = "", memo: Memo | None = None) -> None:
         self.kind, self.tag, self.vr, self.told, self.memo = kind, tag, vr, told, memo
         self.long = told in LONG
-        self.recent: list[tuple[bytes, Any]] = []
+        self.recent: list[Recent] = []
         self.next: dict[bytes, Table] = {}
 
 
@@ -129,6 +149,10 @@ class Form:
 
     def __init__(self) -> None:
         self.faults: list[Any] = []
+
+    def begin(self) -> None:
+        """Another header begins."""
+        self.faults.clear()
 
     def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
         """What makes a value's bytes into a part of the header, or an item."""
@@ -168,6 +192,9 @@ class Table(dict[bytes, Rule]):
         rule = self._rule(group << 16 | number, key[4:].decode("latin-1"))
         self[key] = rule
         self.tables.used += 500
+        self.tables.kinds += 1
+        if self.tables.kinds > 2 * KINDS:
+            raise too_many()
         if rule.memo is not None and rule.kind is Kind.LEAF and not rule.long:
             self.fast[key] = rule.memo
         return rule
@@ -182,14 +209,18 @@ class Table(dict[bytes, Rule]):
             return Rule(Kind.PIXELS, tag, told, told)
         if not group:
             return Rule(Kind.PADDING, tag, "")
-        if group in (4, 0xFFFE) or (level != "meta" and group == 2) or (told and told not in KNOWN):
+        if group == 0xFFFE or (level != "meta" and group < 8) or (told and told not in KNOWN):
             raise Unsure
         vr = told if told and told != "UN" else self._untold(tag)
         if vr == "SQ":
             return Rule(Kind.SEQUENCE, tag, vr, told)
         if vr in BINARY and not self.form.reads_binary:
             return Rule(Kind.BINARY, tag, vr, told)
-        kind = Kind.SWITCH if _is_creator(tag) or tag in SWITCHES else Kind.LEAF
+        kind = Kind.LEAF
+        if _is_creator(tag) or tag in SWITCHES:
+            kind = Kind.SWITCH
+            if vr != self._untold(tag):
+                raise Unsure
         of = self.form.other if by_tag(tag) is None else self.form.leaf
         return Rule(kind, tag, vr, told, Memo(tag, of(tag, vr, self.context), self.tables))
 
@@ -210,21 +241,24 @@ class Table(dict[bytes, Rule]):
         """The table in force behind an element that changes what later bytes mean."""
         table = rule.next.get(raw)
         if table is None:
-            table = self.tables.of(self._changed(rule.tag, raw))
+            if len(raw) > LONGEST_SWITCH:
+                raise too_long()
+            table = self.tables.of(self._changed(rule, raw))
             if len(rule.next) < REMEMBERED:
                 rule.next[raw] = table
         return table
 
-    def _changed(self, tag: int, raw: bytes) -> Context:
-        context = self.context
+    def _changed(self, rule: Rule, raw: bytes) -> Context:
+        context, tag = self.context, rule.tag
         if tag == SPECIFIC_CHARACTER_SET:
             return context._replace(charset=raw)
-        if tag == PIXEL_REPRESENTATION and len(raw) == 2:
-            return context._replace(signed=raw == (b"\1\0" if context.little else b"\0\1"))
+        values, _ = decoder(tag, rule.vr, context)(raw)
+        if tag == PIXEL_REPRESENTATION and values:
+            return context._replace(signed=values[0] == 1)
         if _is_creator(tag):
             block = tag >> 8 & 0xFFFF00 | tag & 0xFF
             others = tuple(each for each in context.creators if each[0] >> 8 == block >> 8)
-            return context._replace(creators=(*others, (block, raw.decode("latin-1").strip("\0 "))))
+            return context._replace(creators=(*others, (block, values[0] if values else "")))
         return context
 
 
@@ -238,7 +272,7 @@ class Tables:
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        self.used = 0
+        self.used = self.kinds = 0
         self.lessons = Lessons()
         self._tables: dict[Context, Table] = {}
 
@@ -254,10 +288,20 @@ class Tables:
 
     def forget(self) -> None:
         """Begin anew where too much is remembered; only between two headers."""
-        if self.used > ROOM or len(self._tables) > CONTEXTS // 2:
-            self.used = 0
+        if self.used > ROOM or self.kinds > KINDS or len(self._tables) > CONTEXTS // 2:
+            self.used = self.kinds = 0
             self.lessons = Lessons()
+            for table in self._tables.values():  # they know each other
+                table.clear()
             self._tables.clear()
+
+    def remember(self, rule: Rule, known: Recent) -> None:
+        """Keep a sequence for when the same bytes come again."""
+        if self.used > 2 * ROOM:
+            return
+        rule.recent.insert(0, known)
+        self.used += 8 * (len(known.raw) - sum(len(old.raw) for old in rule.recent[RECENT:]))
+        del rule.recent[RECENT:]
 
 
 def private_vr(tag: int, creator: str) -> str:

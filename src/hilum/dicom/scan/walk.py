@@ -9,50 +9,27 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+from hilum.dicom.limits import DEPTH, ELEMENTS, HEADER, LONGEST_VALUE, too_deep, too_large, too_many
 from hilum.dicom.scan.stretches import Step, Stretch
 from hilum.dicom.scan.tables import (
     ITEM,
-    RECENT,
     RECENT_BYTES,
     SEQUENCE_END,
     Kind,
+    Recent,
     Rule,
     Table,
     Tables,
     Unsure,
 )
-from hilum.errors import UnreadableError
 
 UNDEFINED = 0xFFFFFFFF
-DEPTH = 32
-"""Sequences within sequences; the field has up to 8."""
-ELEMENTS = 2_000_000
-"""Of one header; an enhanced multi-frame of 10,000 frames has half of it."""
-LONGEST_VALUE = 1 << 24
-"""Bytes of one value that is no sequence, and is not binary; PS3.5 6.2 allows 2^32 - 2 in UT, UC and UR."""
-
 
 _ITEM_HEADER = {"little": struct.Struct("<HHI"), "big": struct.Struct(">HHI")}
 
 
 class Short(Exception):
     """The window ends before the element does."""
-
-
-def too_deep() -> UnreadableError:
-    return UnreadableError(
-        f"its sequences are nested more than {DEPTH} deep",
-        reason="nested-too-deep",
-        hint="check what wrote it",
-    )
-
-
-def too_many() -> UnreadableError:
-    return UnreadableError(
-        f"its header has more than {ELEMENTS:,} elements",
-        reason="too-many-elements",
-        hint="check what wrote it",
-    )
 
 
 def _known(stretches: list[Stretch], data: bytes, pos: int, end: int) -> Stretch | None:
@@ -71,6 +48,7 @@ class Walk:
         rule: the rule of the element that ended the walk, or None at the end of the bytes.
         table: the one in force there.
         values: bytes of those elements that say what others mean.
+        elements, text: what its sequences have of elements and items, and characters that those have become.
         familiar: parts that were taken over from headers before.
         steps: elements of the top level that were walked by themselves, if they are to be learnt from.
     """
@@ -82,8 +60,9 @@ class Walk:
         self.table: Table | None = None
         self.last = -1
         self.elements = 0
+        self.text = 0
         self.values: dict[int, bytes] = {}
-        self.depth = 0
+        self.depth = self.deepest = 0
         self.familiar = 0
         self.steps: list[Step | None] | None = None
 
@@ -92,6 +71,7 @@ class Walk:
         explicit, order = table.context.explicit, table.context.order
         width, low, high = 6 if explicit else 4, *((6, 7) if table.context.little else (7, 6))
         fast, steps = table.fast.get, None if self.depth else self.steps
+        faults = table.form.faults
         add, add_other, last, rule = parts.append, others.append, self.last, None
         try:
             while pos + 8 <= end:
@@ -119,7 +99,9 @@ class Walk:
                             raise Unsure
                         raise Short
                     if steps is not None:
-                        steps.append(Step(pos, len(parts), len(others), (memo.tag, id(table)), memo))
+                        steps.append(
+                            Step(pos, len(parts), len(others), len(faults), (memo.tag, id(table)), memo)
+                        )
                     last = memo.tag
                     (add if memo.public else add_other)(memo[data[start:stop]])
                     pos = stop
@@ -138,7 +120,7 @@ class Walk:
                     length = data[pos + low] | data[pos + high] << 8
                 else:
                     length = int.from_bytes(data[pos + 4 : start], order)
-                step = Step(pos, len(parts), len(others), (rule.tag, id(table)), None)
+                step = Step(pos, len(parts), len(others), len(faults), (rule.tag, id(table)), None)
                 pos, changed = self._element(data, pos, start, length, end, table, rule, parts, others)
                 if steps is not None:
                     steps.append(step)
@@ -178,6 +160,7 @@ class Walk:
                 raise Short
             if (part := table.form.binary(rule.tag, rule.vr)) is not None:
                 parts.append(part)
+            self.elements += 1
             self.last = rule.tag
             return stop, None
         if stop > end:
@@ -206,42 +189,60 @@ class Walk:
         parts: list[Any],
     ) -> int:
         """A sequence (PS3.5 7.5): where it ends. The same bytes as before are the same sequence."""
-        for raw, part in rule.recent:
-            if data.startswith(raw, pos) and pos + len(raw) <= end:
-                parts.append(part)
-                return pos + len(raw)
-        if self.depth >= DEPTH:
-            raise too_deep()
-        context = table.context
+        for known in rule.recent:
+            if data.startswith(known.raw, pos) and pos + len(known.raw) <= end:
+                self._count(known.elements, self.depth + known.height)
+                parts.append(known.part)
+                return pos + len(known.raw)
+        context, form = table.context, table.form
         inner = context._replace(level="item", creators=())
         if rule.told == "UN":
             if length != UNDEFINED:
                 raise Unsure
             inner = inner._replace(explicit=False, little=True)  # PS3.5 6.2.2
-        kept = self.last, self.rule, self.position
-        faults = len(table.form.faults)
-        self.depth += 1
         stop = None if length == UNDEFINED else start + length
         if stop is not None and stop > end:
-            self.depth -= 1
             raise Short
+        kept, counts = (self.last, self.rule, self.position), (self.elements, self.text, self.deepest)
+        faults = len(form.faults)
+        self.depth += 1
+        self.deepest = 0
         try:
+            self._count(0, self.depth)
             items, pos_after = self._items(
                 data, start, end if stop is None else stop, stop, self._tables.of(inner)
             )
+        except Short:  # it is walked again
+            self.elements, self.text, self.deepest = counts
+            del form.faults[faults:]
+            raise
         finally:
             self.depth -= 1
             self.last, self.rule, self.position = kept
-        form = table.form
         if len(form.faults) > faults:
             form.within(rule.tag, faults)
         part = form.sequence(rule.tag, items, context)
         parts.append(part)
-        if pos_after - pos <= RECENT_BYTES and len(form.faults) == faults:
-            rule.recent.insert(0, (data[pos:pos_after], part))
-            del rule.recent[RECENT:]
-            self._tables.used += 3 * (pos_after - pos)
+        if len(form.faults) == faults and pos_after - pos <= RECENT_BYTES:
+            known = Recent(data[pos:pos_after], part, self.elements - counts[0], self.deepest - self.depth)
+            self._tables.remember(rule, known)
+        self.deepest = max(self.deepest, counts[2])
+        if self.depth:
+            self.text = counts[1]  # the item around it has it
         return pos_after
+
+    def _count(self, elements: int, depth: int, text: int = 0) -> None:
+        """Hold what was found against the limits."""
+        self.elements += elements
+        self.text += text
+        if self.elements > ELEMENTS:
+            raise too_many()
+        if self.text > HEADER:
+            raise too_large()
+        if depth > self.deepest:
+            self.deepest = depth
+            if depth > DEPTH:
+                raise too_deep()
 
     def _items(
         self, data: bytes, pos: int, end: int, stop: int | None, table: Table
@@ -283,8 +284,7 @@ class Walk:
                 raise Unsure
             else:
                 pos = last_byte
-            items.append(table.form.item(parts, others))
-            self.elements += len(parts) + len(others)
-            if self.elements > ELEMENTS:
-                raise too_many()
+            item = table.form.item(parts, others)
+            items.append(item)
+            self._count(1 + len(parts) + len(others), self.depth, len(item))
         return items, pos

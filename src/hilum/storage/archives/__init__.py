@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import BinaryIO
 
 from hilum.errors import TerminalError, UnreadableError
-from hilum.kernel.address import member_uri
+from hilum.kernel.address import archive_of, member_uri
 from hilum.storage.archives import tar
 from hilum.storage.archives.interface import ArchiveFault, Entries, Entry, Limits, Place, too_large, too_many
 from hilum.storage.archives.streams import GZIP, ZSTD, Expanded, TooLong, gunzip, kept, unzstd
@@ -57,7 +57,9 @@ class Member:
 
 
 def kind_of(uri: str) -> Kind | None:
-    """What kind of archive the object at this address calls itself; None if none."""
+    """What kind of archive the object at this address calls itself; None if none, and for a member of one."""
+    if archive_of(uri):
+        return None
     name = uri.lower()
     if name.endswith(SOUGHT_IN):
         return Kind.SOUGHT_IN

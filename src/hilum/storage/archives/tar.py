@@ -146,6 +146,7 @@ def _walk(source: Forward) -> Iterator[_Found]:
             _to_next(source, length)
         at += length + -length % BLOCK
         name, size_told, sparse = b"", -1, False
+    raise cut_off()  # the end has a mark
 
 
 def _fault(kind: bytes, sparse: bool) -> TerminalError | None:

@@ -43,40 +43,36 @@ def _unnest(select: exp.Select, join: exp.From | exp.Join, name: str) -> None:
         alias = "value"
     table = exp.TableAlias(this=exp.to_identifier(name))
     if not alias:
-        flat = exp.Anonymous(
-            this="unnest",
-            expressions=[
-                array.copy(),
-                exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2)),
-            ],
-        )
-        columns: list[exp.Expr] = [flat]
-        if places:
-            number = exp.Anonymous(
-                this="range", expressions=[exp.Anonymous(this="len", expressions=[array.copy()])]
-            )
-            columns.append(
-                exp.alias_(exp.Anonymous(this="unnest", expressions=[number]), places, quoted=True)
-            )
-        join.set("this", exp.Subquery(this=exp.Select(expressions=columns), alias=table))
-    elif not places:
-        table.set("columns", [exp.to_identifier(alias)])
-        join.set("this", exp.Unnest(expressions=[array.copy()], alias=table))
+        other: exp.Expr = exp.Subquery(this=_fields(array, places), alias=table)
+    elif places:
+        other = exp.Lateral(this=exp.Subquery(this=_counted(array, alias, places)), alias=table)
     else:
-        counted = exp.Unnest(
-            expressions=[array.copy()],
-            alias=exp.TableAlias(this=exp.to_identifier("_counted"), columns=[exp.to_identifier(alias)]),
-            offset=exp.to_identifier(places),
-        )
-        from_zero = exp.alias_(exp.column(places, quoted=True) - 1, places, quoted=True)
-        inner = exp.Select(expressions=[exp.column(alias, quoted=True), from_zero]).from_(counted)
-        join.set("this", exp.Lateral(this=exp.Subquery(this=inner), alias=table))
-    if (
-        isinstance(join, exp.Join)
-        and join.side == "LEFT"
-        and not (join.args.get("on") or join.args.get("using"))
-    ):
+        table.set("columns", [exp.to_identifier(alias)])
+        other = exp.Unnest(expressions=[array.copy()], alias=table)
+    join.set("this", other)
+    if isinstance(join, exp.Join) and join.side == "LEFT" and not join.args.get("on"):
         join.set("on", exp.true())
+
+
+def _fields(array: exp.Expr, places: str) -> exp.Select:
+    """A row an item, a column a field."""
+    depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))
+    columns: list[exp.Expr] = [_call("unnest", array, depth)]
+    if places:
+        numbers = _call("unnest", _call("range", _call("len", array)))
+        columns.append(exp.alias_(numbers, places, quoted=True))
+    return exp.Select(expressions=columns)
+
+
+def _counted(array: exp.Expr, alias: str, places: str) -> exp.Select:
+    """A row an item, with its place; DuckDB's ordinality begins with 1."""
+    unnest = exp.Unnest(
+        expressions=[array.copy()],
+        alias=exp.TableAlias(this=exp.to_identifier("_counted"), columns=[exp.to_identifier(alias)]),
+        offset=exp.to_identifier(places),
+    )
+    from_zero = exp.alias_(exp.column(places, quoted=True) - 1, places, quoted=True)
+    return exp.Select(expressions=[exp.column(alias, quoted=True), from_zero]).from_(unnest)
 
 
 def _references(select: exp.Select, join: exp.From | exp.Join, alias: str) -> list[exp.Column]:
@@ -113,42 +109,31 @@ def _qualify(column: exp.Column, table: str) -> None:
 def _last_name(node: exp.Expr) -> str:
     while isinstance(node, exp.Bracket | exp.Paren):
         node = node.this
-    return (
-        node.expression.name
-        if isinstance(node, exp.Dot)
-        else node.name
-        if isinstance(node, exp.Column)
-        else ""
-    )
+    if isinstance(node, exp.Dot):
+        return str(node.expression.name)
+    return str(node.name) if isinstance(node, exp.Column) else ""
 
 
 def _count_from_zero(bracket: exp.Bracket) -> None:
     """DuckDB counts from 1; sqlglot knows that, but only of constants."""
-    [index] = bracket.expressions if len(bracket.expressions) == 1 else [None]
-    if (
-        index is None
-        or bracket.args.get("offset") not in (0, None)
-        or isinstance(index, exp.Literal | exp.Slice)
-    ):
+    if len(bracket.expressions) != 1 or bracket.args.get("offset"):
         return
-    bracket.set("expressions", [exp.paren(index.copy()) + 1])
-    bracket.set("offset", 1)
+    [index] = bracket.expressions
+    if not isinstance(index, exp.Literal | exp.Slice):
+        bracket.set("expressions", [exp.paren(index.copy()) + 1])
+        bracket.set("offset", 1)
 
 
 def _limit(node: exp.AggFunc) -> None:
     """An aggregate with IGNORE NULLS or LIMIT: DuckDB filters its rows, and cuts the array."""
-    outer: exp.Expr = node
     ignore = isinstance(node.parent, exp.IgnoreNulls)
-    if isinstance(node.parent, exp.IgnoreNulls | exp.RespectNulls):
-        outer = node.parent
-    inside = node.this
-    limit = None
+    outer = node.parent if ignore or isinstance(node.parent, exp.RespectNulls) else node
+    assert outer is not None
+    inside, limit = node.this, None
     if isinstance(inside, exp.Limit):
-        limit = inside.expression
-        inside = inside.this
+        inside, limit = inside.this, inside.expression
     if limit is None and not ignore:
-        if outer is not node:
-            outer.replace(node.copy())
+        outer.replace(node.copy())
         return
     value = inside
     while isinstance(value, exp.Order | exp.Distinct):
@@ -156,17 +141,16 @@ def _limit(node: exp.AggFunc) -> None:
     text = isinstance(node, exp.GroupConcat)
     aggregate: exp.Expr = exp.ArrayAgg(this=inside.copy())
     if ignore or text:
-        aggregate = exp.Filter(
-            this=aggregate,
-            expression=exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.null()))),
-        )
-    if isinstance(node, exp.ArrayConcatAgg):
-        aggregate = exp.Anonymous(this="flatten", expressions=[aggregate])
+        known = exp.Not(this=exp.Is(this=value.copy(), expression=exp.null()))
+        aggregate = exp.Filter(this=aggregate, expression=exp.Where(this=known))
     if limit is not None:
-        aggregate = exp.Anonymous(
-            this="list_slice", expressions=[aggregate, exp.Literal.number(1), limit.copy()]
-        )
+        aggregate = _call("list_slice", aggregate, exp.Literal.number(1), limit)
+    if isinstance(node, exp.ArrayConcatAgg):
+        aggregate = _call("flatten", aggregate)
     if text:
-        separator = node.args.get("separator") or exp.Literal.string(",")
-        aggregate = exp.Anonymous(this="array_to_string", expressions=[aggregate, separator.copy()])
+        aggregate = _call("array_to_string", aggregate, node.args.get("separator") or exp.Literal.string(","))
     outer.replace(aggregate)
+
+
+def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    return exp.Anonymous(this=name, expressions=[each.copy() for each in arguments])

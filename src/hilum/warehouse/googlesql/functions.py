@@ -163,6 +163,14 @@ def _anonymous(node: exp.Anonymous) -> exp.Expr | None:
     return _call(own, *node.expressions) if own in MACROS else None
 
 
+def _count_if(node: exp.CountIf) -> exp.Expr | None:
+    """None is 0, also where every condition is null."""
+    if isinstance(node.this, exp.Distinct):
+        return None
+    one = exp.Case(ifs=[exp.If(this=node.this.copy(), true=exp.Literal.number(1))])
+    return exp.Count(this=one, big_int=True)
+
+
 def _json_value(node: exp.JSONExtractScalar) -> exp.Expr | None:
     path = node.expression.sql("duckdb").strip("'")
     return _call("bq_json_value", node.this, exp.Literal.string(path))
@@ -187,6 +195,9 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Substring: _substring,
     exp.Anonymous: _anonymous,
     exp.JSONExtractScalar: _json_value,
+    exp.CountIf: _count_if,
+    exp.ArrayFirst: lambda node: _call("bq_array_first", node.this),
+    exp.ArrayLast: lambda node: _call("bq_array_last", node.this),
     exp.ApproxTopK: lambda node: _call("bq_approx_top_count", node.this, node.expression),
 }
 """By the kind of node: what takes its place, or None if it stays, changed or not."""

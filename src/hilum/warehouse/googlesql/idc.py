@@ -57,7 +57,8 @@ IDC_VIEWS: dict[str, View] = {
                 segment.SegmentAlgorithmName AS SegmentAlgorithmName,
                 segment.SegmentNumber AS SegmentNumber,
                 segment.SegmentLabel AS SegmentLabel,
-                segment.TrackingUID AS TrackingUID, segment.TrackingID AS TrackingID
+                segment.TrackingUID AS TrackingUID, segment.TrackingID AS TrackingID,
+                ReferencedSeriesSequence[1].SeriesInstanceUID AS segmented_SeriesInstanceUID
             FROM {HEADERS}, unnest(SegmentSequence) AS _segments(segment)
             WHERE SOPClassUID = '1.2.840.10008.5.1.4.1.1.66.4'
             """,
@@ -71,7 +72,7 @@ collection_init_idc_version collection_name collection_revised_idc_version colle
 collection_tumorlocation crdc_instance_uuid crdc_series_uuid crdc_study_uuid gcs_bucket idc_case_id
 idc_webapp_collection_id instance_final_idc_version instance_hash instance_init_idc_version
 instance_revised_idc_version instance_uuid license_long_name license_short_name license_url patient_hash
-patient_init_idc_version patient_revised_idc_version program segmented_seriesinstanceuid series_aws_url
+patient_init_idc_version patient_revised_idc_version program series_aws_url
 series_final_idc_version series_gcs_url series_hash series_init_idc_version series_instances
 series_revised_idc_version series_uuid source_doi source_url study_final_idc_version study_hash
 study_init_idc_version study_instances study_revised_idc_version study_uuid tcia_api_collection_id

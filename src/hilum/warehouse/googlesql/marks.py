@@ -1,6 +1,6 @@
 """Which language a query is in, told by its looks, in microseconds and without a parser.
 
-Most of SQL is both languages'. A few things only GoogleSQL has, and one of them is enough.
+Most of SQL is both languages'. A few things only GoogleSQL has, or nobody writes for DuckDB; one of them is enough.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MARKS: dict[str, str] = {
     "a function that only GoogleSQL has": r"\b(?:regexp_contains|approx_quantiles|approx_top_count|ieee_divide"
     r"|generate_array|generate_date_array|to_json_string|logical_and|logical_or)\s*\(",
 }
-"""What only GoogleSQL has, in words and as a pattern."""
+"""What is GoogleSQL's alone, in words and as a pattern."""
 
 _QUOTED = re.compile(r"""--[^\n]*|/\*.*?\*/|'[^']*'|"[^"]*\"""", re.S)
 _MARK = re.compile("|".join(MARKS.values()), re.I | re.M)

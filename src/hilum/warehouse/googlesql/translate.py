@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 import sqlglot
 from sqlglot import ErrorLevel, exp
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
-from sqlglot.tokenizer_core import TokenType
 
 from hilum.warehouse.googlesql import arrays, functions
 from hilum.warehouse.interface import QueryError
@@ -49,9 +49,8 @@ def _numbered(sql: str) -> str:
     """Each ``?`` with its number, for what is rewritten may change their order or come twice."""
     if "?" not in sql:
         return sql
-    marks = [
-        token for token in sqlglot.tokenize(sql, read="bigquery") if token.token_type == TokenType.PLACEHOLDER
-    ]
+    tokens = sqlglot.tokenize(sql, read="bigquery")
+    marks = [token for token in tokens if token.token_type.name == "PLACEHOLDER"]
     for number, token in reversed(list(enumerate(marks, 1))):
         sql = f"{sql[: token.start]}@{number}{sql[token.end + 1 :]}"
     return sql
@@ -64,13 +63,13 @@ def _query(sql: str) -> exp.Query:
     while statements and isinstance(first := statements[0], exp.Declare):
         variables.update(_declared(first))
         statements.pop(0)
-    for tree in statements:
-        if not isinstance(tree, exp.Query):
-            kind = tree.this if isinstance(tree, exp.Command) else tree.key
+    for each in statements:
+        if not isinstance(each, exp.Query):
+            kind = each.this if isinstance(each, exp.Command) else each.key
             raise refused(f"{str(kind).upper()} is no query", ALLOWED)
     if len(statements) != 1:
         raise refused("exactly one statement is taken", ALLOWED)
-    [tree] = statements
+    tree = cast(exp.Query, statements[0])
     for column in list(tree.find_all(exp.Column)):
         if len(column.parts) == 1 and (value := variables.get(column.name.lower())) is not None:
             column.replace(value.copy())
@@ -85,7 +84,7 @@ def _declared(declare: exp.Declare) -> Iterator[tuple[str, exp.Expr]]:
     """Variables with their values, which have to be constants."""
     for item in declare.expressions:
         default = item.args.get("default")
-        if default is None or default.find(exp.Column, exp.Query):
+        if not default or default.find(exp.Column, exp.Query):
             raise QueryError(
                 "a variable needs DEFAULT and a constant", hint="or write the value where it is used"
             )
