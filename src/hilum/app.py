@@ -182,6 +182,7 @@ class Home:
     def index(
         self,
         *paths: str | Path,
+        manifests: Iterable[str | Path] = (),
         digest: bool = True,
         verify: bool = False,
         observer: Observer | None = None,
@@ -190,6 +191,7 @@ class Home:
         """Write the headers of what is at ``paths`` to the warehouse, and do nothing else.
 
         Args:
+            paths, manifests: as for :meth:`run`.
             digest: hash every object; without, only headers are read, which is several times faster.
             verify: read again also what was indexed before and seems unchanged.
             observer: told what happens.
@@ -197,9 +199,9 @@ class Home:
         """
         from hilum.engine.index import Indexer
         from hilum.engine.readers import default_workers
-        from hilum.sources.folder import FolderSource
+        from hilum.sources.inputs import Inputs
 
-        source = FolderSource([Path(path) for path in paths], self.clock, skip=[self.root])
+        source = Inputs(paths, self.clock, manifests=manifests, skip=[self.root])
         indexer = Indexer(
             self.warehouse,
             self._recorder(),

@@ -104,6 +104,20 @@ def test_any_number_of_workers_gives_the_same_rows(tmp_path: Path) -> None:
     assert rows == headers(tmp_path / "3")
 
 
+def test_archives_and_lists_are_taken_as_a_run_takes_them(scans: Path, tmp_path: Path) -> None:
+    (scans / "cut.dcm").unlink()
+    kinds = {"zip": "zip", "tar.gz": "gztar", "tar": "tar"}
+    for ending, kind in kinds.items():
+        shutil.make_archive(str(tmp_path / "packed" / f"all-{ending}"), kind, scans)
+    for path in sorted((tmp_path / "packed").iterdir()):
+        home = tmp_path / path.name / "home"
+        home.parent.mkdir()
+        said = hilum("index", "--from", "-", "--json", home=home, stdin=f"{path}\n").json
+        assert said["objects"] == {"indexed": 8, "not-dicom": 1, "archive": 1}
+        assert len(headers(home)) == 7
+        assert {row["FileURI"].partition("!/")[0] for row in headers(home)} == {path.as_uri()}
+
+
 def test_an_index_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     list(many_instances(tmp_path / "scans", 1000, per_series=50))
     asked: list[int] = []

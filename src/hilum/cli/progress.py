@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,7 @@ class ProgressBars(Observer):
         self.attempts = 0
         self._bars: Bars | None = None
         self._intake: TaskID | None = None
+        self._expected = 0
         self._tasks: TaskID | None = None
 
     def __enter__(self) -> ProgressBars:
@@ -54,20 +58,35 @@ class ProgressBars(Observer):
         if self._bars is not None:
             self._bars.stop()
 
+    def expect(self, paths: Sequence[str]) -> None:
+        """Count the files at these paths meanwhile, so that the time left can be told."""
+        if self._show:
+            threading.Thread(target=self._count, args=(paths,), daemon=True).start()
+
+    def _count(self, paths: Sequence[str]) -> None:
+        found = 0
+        for path in paths:
+            found += sum(len(files) for _, _, files in os.walk(path)) if os.path.isdir(path) else 1
+        self._expected = found
+
     def found(self, total: int) -> None:
         if self._bars is None:
             return
         if self._intake is None:
             self._intake = self._bars.add_task("taking in", total=None, now="")
-        self._bars.update(self._intake, total=total)
+        self._bars.update(self._intake, total=max(total, self._expected))
 
     def taken_in(self, counts: Mapping[str, int]) -> None:
         if self._bars is None or self._intake is None:
             return
         done = sum(counts.values())
         elapsed = self._bars.tasks[self._intake].elapsed or 0.0
-        rate = f"{done / elapsed:,.0f} files/s" if elapsed > 0.2 else ""
-        self._bars.update(self._intake, completed=done, now=rate)
+        now = ""
+        if done and elapsed > 0.2:
+            now = f"{done / elapsed:,.0f} files/s"
+            if self._expected > done:
+                now += f", {timedelta(seconds=round((self._expected - done) * elapsed / done))} left"
+        self._bars.update(self._intake, completed=done, now=now)
 
     def planned(self, runs: int, tasks: int) -> None:
         if self._bars is not None and tasks:

@@ -81,6 +81,7 @@ def run(
     options.settings |= {"slots": slots, "workers": workers}
     with options.open(create=True, log_level=quiet()) as home:
         with ProgressBars() as bars:
+            bars.expect(wanted)
             report = home.run(
                 *wanted,
                 manifests=manifests,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 from hilum.dicom.charsets import DEFAULT, Charset, codec
 from hilum.dicom.limits import DEPTH, LONGEST_SWITCH, LONGEST_VALUE, Allowance, Metered, too_deep, too_long
 from hilum.dicom.standard.keywords import by_tag
-from hilum.dicom.values import BINARY, KNOWN, UndecodableError, Value, decode_value
+from hilum.dicom.values import BINARY, KNOWN, LOCAL_TEXT, UndecodableError, Value, decode_value
 
 if TYPE_CHECKING:
     from pydicom.dataelem import RawDataElement
@@ -127,6 +127,8 @@ def _decode_raw(
         stream = cast(BinaryIO, Metered(io.BytesIO(value), len(value), allowance))
         items = read_sequence(stream, raw.is_implicit_VR, raw.is_little_endian, len(value), "latin-1")
         return DataElement(tag, vr, [decode(item, signed, charset, allowance, depth + 1) for item in items])
+    if vr in LOCAL_TEXT:
+        allowance.take(value.count(b"\x1b"))
     if len(value) > LONGEST_VALUE or (len(value) > LONGEST_SWITCH and _is_creator(tag)):
         raise too_long()
     return DataElement(tag, vr, *decode_bytes(tag, vr, value, raw.is_little_endian, charset))

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from hilum.dicom.elements import DataElement, decode
 from hilum.dicom.facts import facts_of
-from hilum.dicom.limits import changed
+from hilum.dicom.limits import changed, out_of_memory
 from hilum.dicom.quiet import quiet_pydicom
 from hilum.dicom.reader import check_pixels, corrupt, parse
 from hilum.dicom.rows import row_text
@@ -61,15 +61,23 @@ def open_object(path: Path) -> BinaryIO:
         if stat.S_ISDIR(mode):
             os.scandir(path).close()  # it is an object only where this is refused
         if not stat.S_ISREG(mode):
-            raise UnreadableError("not a regular file", reason="not-regular")
-        return open(path, "rb", opener=_without_waiting)
+            raise _not_regular()
+        return open(path, "rb", opener=_opened)
     except (OSError, ValueError) as error:
         raise _refused(error) from None
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open what was a regular file a moment ago; if it is a FIFO now, nobody waits for who writes to it."""
-    return os.open(path, flags | os.O_NONBLOCK)
+def _opened(path: str, flags: int) -> int:
+    """Open what was a regular file a moment ago; should it be a FIFO now, nobody waits for who writes to it."""
+    opened = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise _not_regular()
+    return opened
+
+
+def _not_regular() -> UnreadableError:
+    return UnreadableError("not a regular file", reason="not-regular")
 
 
 def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
@@ -81,7 +89,8 @@ def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
     Raises:
         IgnoredError: ``not-dicom``, ``dicomdir``.
         UnreadableError: ``empty``, ``truncated``, ``missing-uid``, ``invalid-uid``, ``corrupt-header``,
-            ``not-regular``, ``unreadable``, ``changed-while-read``, or a limit of :mod:`hilum.dicom.limits`.
+            ``not-regular``, ``unreadable``, ``changed-while-read``, ``out-of-memory``,
+            or a limit of :mod:`hilum.dicom.limits`.
     """
     if stream is None:
         with open_object(path) as opened:
@@ -97,6 +106,8 @@ def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
         raise
     except OSError as error:
         raise (corrupt() if error.errno is None else _refused(error)) from None
+    except MemoryError:
+        raise out_of_memory() from None
     except Exception:  # pydicom has no error of its own for bytes that it cannot take
         raise corrupt() from None
 

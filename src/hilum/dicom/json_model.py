@@ -41,4 +41,6 @@ def _parsed(data: bytes) -> str:
 
     with quiet_pydicom():
         dataset = parse(io.BytesIO(data)).dataset
-        return json.dumps(dataset.to_json_dict(suppress_invalid_tags=True), ensure_ascii=False)
+        model = dataset.to_json_dict(suppress_invalid_tags=True)
+        kept = {tag: entry for tag, entry in model.items() if not tag.endswith("0000")}
+        return json.dumps(kept, ensure_ascii=False)

@@ -1,6 +1,6 @@
 """What an object may ask of whoever reads its header. Each limit has a reason code of its own, lies far beyond what
-scanners and archives send, and holds whether our scanner reads or pydicom: whatever the bytes, a header is read in
-about a second and in less than 256 MB, or refused.
+scanners and archives send, and holds whether our scanner reads or pydicom: whatever the bytes, a header is read or
+refused within seconds (most within one) and with less than 256 MB.
 
 Three dangers need no limit. A sequence cannot contain itself, since a stream has no references. Lengths do not
 overflow: 0xFFFFFFFE is a length like any other, and ``truncated`` where it goes beyond the object. UIDs cannot lead
@@ -25,8 +25,8 @@ LONGEST_VALUE = 1 << 22
 """Bytes of one value that is text or numbers; PS3.5 6.2 allows 2^32 - 2 in UT, UC and UR."""
 LONGEST_SWITCH = 1 << 10
 """Bytes of a value that says what others mean, such as Specific Character Set."""
-CONVERTED = 100_000
-"""Names, dates and times of a header that stand several in one element."""
+COSTLY = 100_000
+"""Names, dates and times of a header that stand several in one element, and its switches of character sets."""
 FAULTS = 1 << 15
 """Values of a header that their columns cannot hold."""
 EXPANDED = 1 << 28
@@ -86,6 +86,14 @@ def changed() -> UnreadableError:
         "the object changed while it was read",
         reason="changed-while-read",
         hint="run again when nobody writes to it any more",
+    )
+
+
+def out_of_memory() -> UnreadableError:
+    return UnreadableError(
+        "the machine has not enough memory to read it",
+        reason="out-of-memory",
+        hint="free some, and release it",
     )
 
 

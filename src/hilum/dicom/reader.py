@@ -103,7 +103,7 @@ def _judged(source: BinaryIO, start: int, stream: BinaryIO, size: int) -> Parsed
         allowance.check()
         if RecursionError in (type(error), type(error.__context__)):
             raise too_deep() from None
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
             raise
         raise truncated() if source.tell() >= size else corrupt() from None
 

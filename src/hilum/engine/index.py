@@ -9,16 +9,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
-from hilum.engine.intake import batches, merged, receive, unreadable
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
+from hilum.engine.receive import (
+    Item,
+    arrival_of,
+    batches,
+    merged,
+    receive_all,
+    received,
+    unreadable,
+)
 from hilum.engine.recorder import Recorder
+from hilum.engine.unpack import listed, read_in_passing
 from hilum.kernel.clock import Clock
 from hilum.model.arrival import Arrival, Received, header_line
 from hilum.sources.interface import Source
+from hilum.storage.archives import Kind, kind_of
 from hilum.warehouse.interface import Warehouse
 
 BATCH = 256
@@ -78,34 +88,47 @@ class Indexer:
         self._recorder.begin()
         known = self._warehouse.known_files(hashed=self._digest)
 
-        def unknown() -> Iterator[list[Arrival]]:
-            seen = 0
-            for batch in batches(source.scan(), BATCH):
+        passing: list[Arrival] = []
+
+        def unknown() -> Iterator[list[Item]]:
+            for batch in batches(_expanded(source, passing), BATCH):
                 if stop():
                     report.interrupted = True
                     return
-                seen += len(batch)
-                self._observer.found(seen)
-                same = [False] * len(batch) if verify else known.contain(batch)
-                report.counts[UNCHANGED] += sum(same)
-                if unread := [arrival for arrival, is_same in zip(batch, same, strict=True) if not is_same]:
+                same = [False] * len(batch) if verify else known.contain([arrival_of(item) for item in batch])
+                if any(same):
+                    report.counts[UNCHANGED] += sum(same)
+                self._observer.found(sum(report.counts.values()) + len(batch))
+                if unread := [item for item, is_same in zip(batch, same, strict=True) if not is_same]:
                     yield unread
 
         lines: list[str] = []
-        read = partial(read_all, digest=self._digest)
-        with Readers(self._workers, read, unreadable, merged) as readers:
-            for _, received in readers.map(unknown()):
-                now = self._clock.now()
-                for item in received:
-                    report.counts[item.problem or INDEXED] += 1
-                    if item.instance is not None:
-                        lines.append(header_line(item, now))
-                if len(lines) >= ROWS:
-                    self._write(lines)
-                self._observer.taken_in(report.counts)
+        with Readers(
+            self._workers, partial(receive_all, digest=self._digest, facts=False), unreadable, merged
+        ) as readers:
+            for _, read in readers.map(unknown()):
+                self._take_in(read, lines, report)
+        for archive in passing:
+            for part in batches(
+                read_in_passing(archive, partial(received, digest=self._digest, facts=False)), BATCH
+            ):
+                report.interrupted = report.interrupted or stop()
+                if report.interrupted:
+                    break
+                self._take_in(part, lines, report)
         self._write(lines)
         self._recorder.finish()
         return report
+
+    def _take_in(self, read: Sequence[Received], lines: list[str], report: IndexReport) -> None:
+        now = self._clock.now()
+        for item in read:
+            report.counts[item.problem or INDEXED] += 1
+            if item.instance is not None:
+                lines.append(header_line(item, now))
+        if len(lines) >= ROWS:
+            self._write(lines)
+        self._observer.taken_in(report.counts)
 
     def _write(self, lines: list[str]) -> None:
         if lines:
@@ -113,6 +136,13 @@ class Indexer:
             lines.clear()
 
 
-def read_all(arrivals: Sequence[Arrival], *, digest: bool) -> list[Received]:
-    """Read objects once each; facts are nobody's concern here."""
-    return [replace(receive(arrival, digest=digest), facts={}) for arrival in arrivals]
+def _expanded(source: Source, passing: list[Arrival]) -> Iterator[Item]:
+    """What a source has, archives as their members; ``passing`` gets those that come by once."""
+    for arrival in source.scan():
+        kind = kind_of(arrival.uri)
+        if kind is Kind.SOUGHT_IN:
+            yield from listed(arrival)
+        elif kind is Kind.PASSING:
+            passing.append(arrival)
+        else:
+            yield arrival

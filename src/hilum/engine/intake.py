@@ -7,37 +7,34 @@ once from end to end: hashed, and its header parsed. A fault of one object is it
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import groupby, islice
-from pathlib import Path
-from typing import Any, TypeVar
 
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
-from hilum.engine.unpack import Listed, Receive, barred, listed, read_in_passing, read_listed, refused
-from hilum.errors import TerminalError
+from hilum.engine.receive import (
+    Item,
+    arrival_of,
+    batches,
+    merged,
+    receive_all,
+    received,
+    unreadable,
+    uri_of,
+)
+from hilum.engine.unpack import listed, read_in_passing
 from hilum.kernel.address import archive_of, is_of_version
 from hilum.kernel.clock import Clock
-from hilum.kernel.digest import digest_stream
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Known, Ledger
-from hilum.model.arrival import Arrival, Instance, Received
+from hilum.model.arrival import Arrival, Received
 from hilum.model.subject import Scope, subject_id
 from hilum.sources.interface import Source
 from hilum.storage.archives import Kind, kind_of
-from hilum.storage.objects import Opened, open_objects, version_at
+from hilum.storage.objects import version_at
 
 BATCH = 256
 UNCHANGED = "unchanged"
-NOWHERE = Path()
-"""The path of what is open already."""
-
-T = TypeVar("T")
-Item = Arrival | Listed | Received
-"""What intake has before it: to be opened by its address, listed in an archive, or decided already."""
-
 log = get_logger(__name__)
 
 
@@ -157,7 +154,7 @@ class Intake:
         """Those that have to be read; the others are counted."""
         unread = []
         for item in batch:
-            arrival = item if isinstance(item, Arrival) else item.arrival
+            arrival = arrival_of(item)
             before = known.get(arrival.uri)
             if before is not None and not verify and _is_same(arrival, before):
                 report.counts[UNCHANGED] += 1
@@ -227,92 +224,7 @@ def _is_same(arrival: Arrival, known: Known) -> bool:
     return (known.version, known.size) == (arrival.version, arrival.size)
 
 
-def uri_of(item: Item) -> str:
-    """Whose outcome it is or will be."""
-    return item.uri if isinstance(item, Arrival) else item.arrival.uri
-
-
-def receive_all(items: Sequence[Item], *, digest: bool = True) -> list[Received]:
-    """Read objects once each; an archive that is read whole gives its members too."""
-    receive = partial(received, digest=digest)
-    read: list[Received] = []
-    for kind, group in groupby(items, key=type):
-        some: list[Any] = list(group)
-        if kind is Arrival:
-            read += _read_arrivals(some, receive)
-        else:
-            read += some if kind is Received else read_listed(some, receive)
-    return read
-
-
-def _read_arrivals(arrivals: Sequence[Arrival], receive: Receive) -> Iterator[Received]:
-    """Members that were named one by one come in one pass over their archive."""
-    for alone, group in groupby(arrivals, key=lambda arrival: kind_of(arrival.uri) is Kind.ALONE):
-        if alone:
-            for arrival in group:
-                yield from read_in_passing(arrival, receive)
-            continue
-        named = {arrival.uri: arrival for arrival in group}
-        for uri, opened in open_objects(named):
-            yield receive(named[uri], opened)
-
-
-def unreadable(item: Item) -> list[Received]:
-    """An object over which whoever reads it dies."""
-    if isinstance(item, Received):
-        return [item]
-    arrival = item if isinstance(item, Arrival) else item.arrival
-    return [Received(arrival, problem="reader-crashed", detail="reading it ended the process that did")]
-
-
-def merged(parts: Sequence[list[Received]]) -> list[Received]:
-    return [item for part in parts for item in part]
-
-
-def receive(arrival: Arrival, *, digest: bool = True) -> Received:
-    """Read one object once: its header and (unless told not to) its digest, or why there is none."""
-    for _uri, opened in open_objects([arrival.uri]):
-        return received(arrival, opened, digest=digest)
-    raise NotImplementedError
-
-
-def received(arrival: Arrival, opened: Opened, *, digest: bool = True) -> Received:
-    """As :func:`receive`, of what is open already."""
-    from hilum.dicom.header import read_header
-
-    if isinstance(opened, TerminalError):
-        return refused(arrival, opened)
-    found = ""
-    try:
-        if digest:
-            found = digest_stream(opened)
-            opened.seek(0)
-        header = read_header(NOWHERE, opened)
-    except TerminalError as error:
-        return refused(arrival, error, found)
-    except OSError as error:
-        return barred(arrival, error, found)
-    instance = Instance(
-        sop_instance_uid=header.sop_instance_uid,
-        sop_class_uid=header.sop_class_uid,
-        series_instance_uid=header.series_instance_uid,
-        study_instance_uid=header.study_instance_uid,
-        digest=found,
-        uri=arrival.uri,
-        size=arrival.size,
-        transfer_syntax_uid=header.transfer_syntax_uid,
-    )
-    return Received(arrival, found, instance, header.facts, header.row)
-
-
 def _changed_unseen(item: Received) -> Received:
     """Other bytes under the same version (found by verifying): the digest tells the two arrivals apart."""
     version = f"{item.arrival.version}+{item.digest[:12]}"
     return replace(item, arrival=replace(item.arrival, version=version))
-
-
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """``items`` in lists of up to ``size``."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 
 
 def canonical_json(value: Any) -> bytes:
@@ -34,8 +34,13 @@ def digest_json(value: Any) -> str:
 def digest_stream(stream: BinaryIO) -> str:
     """SHA-256 of what a binary stream still holds."""
     digest = hashlib.sha256()
-    while chunk := stream.read(CHUNK):
-        digest.update(chunk)
+    if readinto := getattr(stream, "readinto", None):  # one buffer for all of it
+        view = memoryview(bytearray(CHUNK))
+        while count := readinto(view):
+            digest.update(view[:count])
+    else:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -4,15 +4,14 @@ Files of a table grow geometrically with age: one gets merged with all that is n
 much. So a row is rewritten two or three times in its life, and a table of a million rows is a dozen files.
 
 Every file is sorted, so a merge first reads the few columns that the order depends on, which tells from which file
-each row of the result comes. Then it takes the rows from the files as they follow, a row group at a time. Text stays
-in Parquet's dictionaries on the way.
+each row of the result comes. Then it takes the rows from the files as they follow, a row group at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,16 +20,17 @@ import pyarrow.parquet as pq
 
 from hilum.warehouse.encode import order_of
 from hilum.warehouse.files import DataFile, damaged
-from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, open_file, texts_of, writer
-from hilum.warehouse.schemas import conform, schema_of, union_schema, with_dictionaries
+from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, open_file, writer
+from hilum.warehouse.schemas import conform, schema_of, union_schema
 from hilum.warehouse.tables import Table
 
 RATIO = 4
 ENOUGH = 8
-FAN_IN = 64
+FAN_IN = 16
+"""To read a file of many columns takes 10 MB beside its rows: a decompressor for each column."""
 LARGEST = 128 << 20
 """Files of this many bytes are left alone, so that no merge takes minutes."""
-BLOCK_BYTES = 24 << 20
+BLOCK_BYTES = 16 << 20
 """Decoded rows of all inputs together that wait for their turn."""
 STEP = 1024
 """Rows between two looks at how large a row group has become."""
@@ -66,14 +66,9 @@ def merge(table: Table, files: Sequence[DataFile], target: Path) -> None:
     Raises:
         WarehouseDamaged: one of the files is no Parquet file.
     """
-    opened = []
-    schemas = [schema_of(table)]
+    opened = [open_file(file.path) for file in files]
     try:
-        for file in files:
-            with open_file(file.path) as plain:
-                schemas.append(plain.schema_arrow)
-                opened.append(open_file(file.path, texts_of(plain)))
-        schema = with_dictionaries(union_schema(schemas))
+        schema = union_schema([schema_of(table), *(reader.schema_arrow for reader in opened)])
         streams = [
             _Stream(file.path, reader, schema, BLOCK_BYTES // len(files))
             for file, reader in zip(files, opened, strict=True)
@@ -98,9 +93,9 @@ def _sources(table: Table, streams: Sequence[_Stream]) -> Places:
 def _ranks(columns: Sequence[pa.ChunkedArray[Any]]) -> Places:
     """Numbers in the order of these values, nulls last."""
     whole = pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type)
-    encoded: Any = whole.combine_chunks()
-    if pa.types.is_integer(encoded.type):
-        return cast(Places, encoded.to_numpy())
+    if pa.types.is_integer(whole.type):
+        return whole.to_numpy()
+    encoded: Any = whole.dictionary_encode().combine_chunks()
     values = encoded.dictionary
     ranks = np.empty(len(values) + 1, np.int64)
     ranks[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
@@ -144,8 +139,8 @@ class _Stream:
         meta = file.metadata
         size = sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
         self.total = meta.num_rows
-        # in memory every value takes four bytes at least
-        rows = budget * max(self.total, 1) // max(4 * size, 1)
+        # in memory, text that Parquet keeps once in a dictionary is there for every row
+        rows = budget * max(self.total, 1) // max(8 * size, 1)
         self._path, self._file, self._schema = path, file, schema
         self._blocks = file.iter_batches(batch_size=min(max(rows, 16), GROUP_ROWS), use_threads=False)
         self._rows = schema.empty_table()

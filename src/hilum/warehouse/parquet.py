@@ -14,9 +14,9 @@ from hilum.warehouse.files import damaged
 from hilum.warehouse.interface import WarehouseDamaged
 
 GROUP_ROWS = 1 << 17
-GROUP_BYTES = 48 << 20
-"""A row group ends at whichever comes first; bytes as they are in memory, where a CT's row takes 2 to 5 kB. Groups are
-as large as memory allows: to open a file is to read a description of each column of each group."""
+GROUP_BYTES = 32 << 20
+"""A row group ends at whichever comes first; bytes as they are in memory, where a CT's row takes 5 kB. Groups are as
+large as memory allows: to open a file is to read a description of each column of each group."""
 PAGE_BYTES = 64 << 10
 """Pages and dictionaries: a merge holds one of each for every column of every file."""
 BUFFER_BYTES = 8 << 10
@@ -43,33 +43,20 @@ def write(path: Path, rows: pa.Table) -> None:
         out.write_table(rows, row_group_size=GROUP_ROWS)
 
 
-def open_file(path: Path, texts: Iterable[str] = ()) -> pq.ParquetFile:
+def open_file(path: Path) -> pq.ParquetFile:
     """Open a file to be read in a stream.
-
-    Args:
-        texts: columns that come as dictionaries; see :func:`texts_of`.
 
     Raises:
         WarehouseDamaged: it is no Parquet file, or is cut off.
     """
     try:
         return pq.ParquetFile(
-            path,
-            buffer_size=BUFFER_BYTES,
-            pre_buffer=False,
-            page_checksum_verification=True,
-            read_dictionary=list(texts),
+            path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         )
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
         raise damaged(path) from error
-
-
-def texts_of(file: pq.ParquetFile) -> list[str]:
-    """A file's columns of text, at any depth."""
-    columns = (file.schema.column(place) for place in range(len(file.schema)))
-    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
 def first_damaged(paths: Iterable[Path]) -> Path | None:

@@ -69,19 +69,6 @@ def union_type(left: pa.DataType, right: pa.DataType) -> pa.DataType:
     return pa.string()
 
 
-def with_dictionaries(schema: pa.Schema) -> pa.Schema:
-    """The same with text as dictionaries, which take half the memory where values repeat themselves."""
-    return pa.schema([(field.name, _with_dictionaries(field.type)) for field in schema])
-
-
-def _with_dictionaries(type_: Any) -> Any:
-    if kind.is_list(type_):
-        return pa.list_(_with_dictionaries(type_.value_type))
-    if kind.is_struct(type_):
-        return pa.struct([(field.name, _with_dictionaries(field.type)) for field in type_])
-    return pa.dictionary(pa.int32(), type_) if kind.is_string(type_) else type_
-
-
 def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """The same rows under a schema that :func:`union_schema` made of theirs and others'."""
     columns = []

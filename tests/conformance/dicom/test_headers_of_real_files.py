@@ -97,6 +97,9 @@ def test_the_json_model_is_pydicoms(path: Path) -> None:
     reference = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     found = json.loads(json_text(path.read_bytes()))
     expected = reference.to_json_dict(suppress_invalid_tags=True)
+    expected = {
+        tag: entry for tag, entry in expected.items() if not tag.endswith("0000")
+    }  # group lengths: F.2.2
     # what pydicom leaves out it could not convert
     assert expected.keys() <= found.keys() <= {f"{int(element.tag):08X}" for element in reference}
     for tag, entry in expected.items():

@@ -18,13 +18,14 @@ GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
 class JsonForm(Form):
-    """Parts are fragments of JSON, each with its comma. File meta information is not part of the model."""
+    """Parts are fragments of JSON, each with its comma. File meta information and group lengths are not part of the
+    model (PS3.18 F.2.2)."""
 
     reads_binary = True
     mixed = True
 
     def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], str]:
-        if context.level == "meta":
+        if context.level == "meta" or not tag & 0xFFFF:
             return lambda raw: ""
         before = f'"{tag:08X}":{{"vr":"{vr}"'
         decode, say = decoder(tag, vr, context), _SAY.get(vr, _plain)
@@ -74,8 +75,8 @@ def _integer(value: Any) -> Any:
         return _plain(str(value))
 
 
-def _name(value: str) -> dict[str, str]:
-    return {group: text for group, text in zip(GROUPS, value.split("="), strict=False) if text}
+def _name(value: str) -> dict[str, str] | None:
+    return {group: text for group, text in zip(GROUPS, value.split("="), strict=False) if text} or None
 
 
 _SAY: dict[str, Callable[[Any], Any]] = {

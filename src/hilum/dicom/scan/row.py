@@ -12,7 +12,7 @@ from typing import Any
 from hilum.dicom.columns import CONVERSION_FAULTS, OTHER_ELEMENTS, PRIVATE_SEQUENCE
 from hilum.dicom.conversion import to_float, to_integer, to_text, to_timestamp
 from hilum.dicom.facts import fact_of
-from hilum.dicom.limits import CONVERTED, FAULTS, HEADER, too_large, too_many
+from hilum.dicom.limits import FAULTS, HEADER, too_large, too_many
 from hilum.dicom.rows import LONE_SURROGATE, Plan, cell, other_texts, plan_of
 from hilum.dicom.scan.tables import TRANSFER_SYNTAX, Context, Form, decoder
 
@@ -27,10 +27,6 @@ class RowForm(Form):
 
     A fault is ``{Tag, Keyword, Value}``, as in the column ``conversion_faults``.
     """
-
-    def begin(self) -> None:
-        super().begin()
-        self._converted = 0
 
     def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
         plan = plan_of(tag)
@@ -59,9 +55,7 @@ class RowForm(Form):
 
         def value(values: list[Any], undecoded: str) -> str:
             if costly and len(values) > 1:
-                self._converted += len(values)
-                if self._converted > CONVERTED:
-                    raise too_many()
+                self.spend(len(values))
             value, fault = cell(plan, convert, values, undecoded)
             if fault is not None:
                 self._fault(tag, plan.keyword, fault)

@@ -15,10 +15,10 @@ from typing import Any, Literal, NamedTuple
 
 from hilum.dicom.charsets import codec
 from hilum.dicom.elements import decode_bytes
-from hilum.dicom.limits import KINDS, LONGEST_SWITCH, LONGEST_VALUE, too_long, too_many
+from hilum.dicom.limits import COSTLY, KINDS, LONGEST_SWITCH, LONGEST_VALUE, too_long, too_many
 from hilum.dicom.scan.stretches import Lessons, Stretch
 from hilum.dicom.standard.keywords import by_tag
-from hilum.dicom.values import BINARY, KNOWN
+from hilum.dicom.values import BINARY, KNOWN, LOCAL_TEXT
 
 LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 """VRs whose length has 32 bits in an explicit header (PS3.5 7.1.2)."""
@@ -29,6 +29,8 @@ SWITCHES = frozenset(
 )
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+ESCAPE = 0x1B
+"""Begins a switch to another character set."""
 
 SHORT_VALUE = 256
 """Bytes; longer values are made anew each time."""
@@ -86,14 +88,17 @@ class Unsure(Exception):
 class Memo(dict[bytes, Any]):
     """What values of one element become."""
 
-    __slots__ = ("make", "owner", "public", "stretches", "tag")
+    __slots__ = ("local", "make", "owner", "public", "stretches", "tag")
 
-    def __init__(self, tag: int, make: Callable[[bytes], Any], owner: Tables) -> None:
+    def __init__(self, tag: int, vr: str, make: Callable[[bytes], Any], owner: Tables) -> None:
         self.tag, self.make, self.owner = tag, make, owner
+        self.local = vr in LOCAL_TEXT
         self.public = by_tag(tag) is not None
         self.stretches: list[Stretch] = []
 
     def __missing__(self, raw: bytes) -> Any:
+        if self.local and ESCAPE in raw:
+            self.owner.form.spend(raw.count(ESCAPE))
         if len(raw) > SHORT_VALUE:
             if len(raw) > LONGEST_VALUE:
                 raise too_long()
@@ -149,10 +154,18 @@ class Form:
 
     def __init__(self) -> None:
         self.faults: list[Any] = []
+        self._costly = 0
 
     def begin(self) -> None:
         """Another header begins."""
         self.faults.clear()
+        self._costly = 0
+
+    def spend(self, count: int) -> None:
+        """So much was met that takes much longer than it is long; raises ``too-many-elements``."""
+        self._costly += count
+        if self._costly > COSTLY:
+            raise too_many()
 
     def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
         """What makes a value's bytes into a part of the header, or an item."""
@@ -222,7 +235,7 @@ class Table(dict[bytes, Rule]):
             if vr != self._untold(tag):
                 raise Unsure
         of = self.form.other if by_tag(tag) is None else self.form.leaf
-        return Rule(kind, tag, vr, told, Memo(tag, of(tag, vr, self.context), self.tables))
+        return Rule(kind, tag, vr, told, Memo(tag, vr, of(tag, vr, self.context), self.tables))
 
     def _untold(self, tag: int) -> str:
         """The VR of an element that does not tell it, as PS3.5 6.2.2 and A.1 have it; UN if it is unknown."""

@@ -120,10 +120,9 @@ class Walk:
                     length = data[pos + low] | data[pos + high] << 8
                 else:
                     length = int.from_bytes(data[pos + 4 : start], order)
-                step = Step(pos, len(parts), len(others), len(faults), (rule.tag, id(table)), None)
-                pos, changed = self._element(data, pos, start, length, end, table, rule, parts, others)
                 if steps is not None:
-                    steps.append(step)
+                    steps.append(Step(pos, len(parts), len(others), len(faults), (rule.tag, id(table)), None))
+                pos, changed = self._element(data, pos, start, length, end, table, rule, parts, others)
                 last, rule = self.last, None
                 if changed is not None:
                     table = changed
