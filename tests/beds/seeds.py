@@ -26,11 +26,11 @@ PIXELS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
 
 
 def seeds(longest: int) -> Iterator[bytes]:
-    """Headers of up to so many bytes, of real files cut at their pixel data and generated ones."""
+    """Headers of up to so many bytes, of real files without their pixel data and generated ones."""
     for path in wheel_files():
         data = path.read_bytes()
         end = max(map(data.rfind, PIXELS))
-        data = data[: end + 12] if end > 0 else data
+        data = data[:end] if end > 0 else data
         if len(data) <= longest:
             yield data
     syntaxes = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED, GE_PRIVATE)

@@ -134,6 +134,7 @@ def test_a_folder_that_is_not_there_may_be_there_later(tmp_path):
     assert caught.value.hint
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(1, 4), st.binary(min_size=1, max_size=200) | st.just(b""))
 @settings(max_examples=20)
 def test_no_damage_anywhere_shows_as_anything_but_a_damaged_ledger(sound, place, pages, noise):

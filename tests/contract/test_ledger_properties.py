@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -87,6 +88,7 @@ def told(ledger: Ledger) -> dict[str, tuple[object, ...]]:
 arrivals = st.lists(st.builds(arrival_of, st.integers(0, 9), st.sampled_from("xyz")), min_size=1, max_size=25)
 
 
+@pytest.mark.slow
 @given(arrivals, st.randoms(use_true_random=False), st.integers(1, 9))
 @settings(max_examples=15)
 def test_arrivals_shuffled_doubled_and_interleaved_give_the_same_subjects_and_revisions(items, rng, size):
@@ -228,7 +230,7 @@ class Engines(RuleBasedStateMachine):
 
 
 Engines.TestCase.settings = settings(max_examples=15, stateful_step_count=25)
-TestEngines = Engines.TestCase
+TestEngines = pytest.mark.slow(Engines.TestCase)
 
 
 def test_a_revision_of_a_moved_subject_is_refused_even_if_it_moved_back():

@@ -64,6 +64,7 @@ class TestCreating:
         assert not storage.create("a", b"second")
         assert storage.read("a") == b"first"
 
+    @pytest.mark.slow
     def test_of_32_processes_that_race_exactly_one_wins(self, storage: Storage) -> None:
         racers = [
             subprocess.Popen(

@@ -170,6 +170,7 @@ def test_another_handle_sees_what_was_appended(opened: Callable[[Path], Warehous
     assert ask(opened(tmp_path), "SELECT uri FROM arrivals") == [("a",)]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     deeds=st.lists(

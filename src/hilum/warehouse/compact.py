@@ -9,7 +9,7 @@ each row of the result comes. Then it takes the rows from the files as they foll
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +73,11 @@ def merge(table: Table, files: Sequence[DataFile], target: Path) -> None:
             _Stream(file.path, reader, schema, BLOCK_BYTES // len(files))
             for file, reader in zip(files, opened, strict=True)
         ]
+        sources = _sources(table, streams)
         with writer(target, schema) as out:
-            for rows in _groups(_sources(table, streams), streams):
-                out.write_table(rows, row_group_size=GROUP_ROWS)
+            while len(sources):
+                sources = sources[_write_group(out, sources, streams) :]
+                pa.default_memory_pool().release_unused()
     finally:
         for reader in opened:
             reader.close()
@@ -104,22 +106,20 @@ def _ranks(columns: Sequence[pa.ChunkedArray[Any]]) -> Places:
     return found
 
 
-def _groups(sources: Places, streams: Sequence[_Stream]) -> Iterator[pa.Table]:
-    """All rows in order, a row group at a time."""
-    start = 0
-    while start < len(sources):
-        parts: list[list[pa.Table]] = [[] for _ in streams]
-        size, end = 0, start
-        while end < len(sources) and size < GROUP_BYTES and end - start < GROUP_ROWS:
-            counts = np.bincount(sources[end : end + STEP], minlength=len(streams))
-            for place, count in enumerate(counts.tolist()):
-                if count:
-                    parts[place] += streams[place].take(count)
-                    size += count * streams[place].row_bytes
-            end = min(end + STEP, len(sources))
-        rows = pa.concat_tables([part for each in parts for part in each])
-        yield _arranged(rows, np.argsort(sources[start:end], kind="stable"))
-        start = end
+def _write_group(out: pq.ParquetWriter, sources: Places, streams: Sequence[_Stream]) -> int:
+    """Write the next row group, of rows from these sources; how many rows it has."""
+    parts: list[list[pa.Table]] = [[] for _ in streams]
+    size = rows = 0
+    while rows < len(sources) and size < GROUP_BYTES and rows < GROUP_ROWS:
+        counts = np.bincount(sources[rows : rows + STEP], minlength=len(streams))
+        for place, count in enumerate(counts.tolist()):
+            if count:
+                parts[place] += streams[place].take(count)
+                size += count * streams[place].row_bytes
+        rows = min(rows + STEP, len(sources))
+    whole = pa.concat_tables([part for each in parts for part in each])
+    out.write_table(_arranged(whole, np.argsort(sources[:rows], kind="stable")), row_group_size=GROUP_ROWS)
+    return rows
 
 
 def _arranged(rows: pa.Table, places: Places) -> pa.Table:

@@ -108,7 +108,7 @@ class LocalWarehouse(Warehouse):
         gone = 0
         fault: WarehouseDamaged | None = None
         for spill in self.root.glob(f"{SPILL}*"):
-            if self._age(spill) > ABANDONED:
+            if self._age(spill) > ABANDONED and not _is_alive(spill):
                 shutil.rmtree(spill, ignore_errors=True)
         with self._alone() as alone:
             for table in TABLES.values() if alone else ():
@@ -191,6 +191,17 @@ class LocalWarehouse(Warehouse):
             yield False
         finally:
             os.close(handle)
+
+
+def _is_alive(spill: Path) -> bool:
+    """Whether the process that this folder is named by may still use it."""
+    try:
+        os.kill(int(spill.name.removeprefix(SPILL).partition("-")[0]), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _batches(path: Path) -> set[int | None]:

@@ -14,7 +14,7 @@ from hilum.warehouse.files import damaged
 from hilum.warehouse.interface import WarehouseDamaged
 
 GROUP_ROWS = 1 << 17
-GROUP_BYTES = 32 << 20
+GROUP_BYTES = 48 << 20
 """A row group ends at whichever comes first; bytes as they are in memory, where a CT's row takes 5 kB. Groups are as
 large as memory allows: to open a file is to read a description of each column of each group."""
 PAGE_BYTES = 64 << 10

@@ -1,8 +1,8 @@
 """SQL by whoever asks: it may read the warehouse, and do nothing else.
 
 Three fences. Only a single statement that reads is let through: DuckDB says of what kind it is, and no word that
-writes, nor a function that reaches beyond the tables, may occur in it (DuckDB lets a CTE hold a COPY). The connection
-is an empty database in memory that may open the files of the tables named, no others. And its settings are locked.
+writes, nor a function that reaches beyond the tables, may occur in it (DuckDB lets a CTE hold a COPY). The database
+is an empty one in memory that may open files of the warehouse, no others. And its settings are locked.
 SQL that was written for BigQuery is translated first, so the fences hold for it as for any other.
 """
 
@@ -12,7 +12,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from hilum.warehouse.interface import Dialect
 from hilum.warehouse.query_errors import field_without_alias, refused, translated
 from hilum.warehouse.tables import HEADERS
 from hilum.warehouse.unseen import unseen
-from hilum.warehouse.views import Opened, literal, open_views
+from hilum.warehouse.views import literal, open_views
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +53,7 @@ def run_query(root: Path, sql: str, parameters: Sequence[Any], dialect: Dialect 
     added: list[Column] = []
     while True:
         opened = open_views(root, sql, added)
-        with _connect(root, opened) as connection:
+        with _database(root, os.getpid()).cursor() as connection:
             try:
                 _check(connection, sql)
                 for statement in (*opened.statements, *creations(sql)):
@@ -84,22 +84,27 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequenc
     return found
 
 
-def _connect(root: Path, opened: Opened) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(
+@lru_cache(maxsize=4)
+def _database(root: Path, process: int) -> duckdb.DuckDBPyConnection:
+    """An empty database of this process, which may read below ``root``; what a question creates is its cursor's own.
+
+    To start one takes longer than most questions, and it remembers how files are described.
+    """
+    database = duckdb.connect(
         ":memory:",
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",
-            "temp_directory": str(root / f"{SPILL}{os.getpid()}-{os.urandom(4).hex()}"),
+            "temp_directory": str(root / f"{SPILL}{process}-{os.urandom(4).hex()}"),
         },
     )
-    connection.execute(f"SET allowed_paths = [{', '.join(map(literal, opened.files))}]")
-    connection.execute("SET parquet_metadata_cache = true")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
+    database.execute(f"SET allowed_directories = [{literal(root)}]")
+    database.execute("SET parquet_metadata_cache = true")
+    database.execute("SET GLOBAL TimeZone = 'UTC'")
+    database.execute("SET enable_external_access = false")
+    database.execute("SET lock_configuration = true")
+    return database
 
 
 def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -98,7 +98,7 @@ def _shown(named: Iterable[str]) -> list[str]:
 
 
 def _create(name: str, query: str) -> str:
-    return f"CREATE OR REPLACE VIEW {name} AS {query}"
+    return f"CREATE OR REPLACE TEMP VIEW {name} AS {query}"
 
 
 def _history(table: Table, paths: list[Path], unseen: Sequence[Column]) -> str:

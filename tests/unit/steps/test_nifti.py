@@ -92,6 +92,7 @@ def test_what_is_no_image_is_refused(name: str, tmp_path: Path) -> None:
     assert refused.value.reason == "no-pixel-data"
 
 
+@pytest.mark.slow
 def test_every_real_image_is_converted_or_refused_with_a_reason(tmp_path: Path) -> None:
     refused = {}
     for number, path in enumerate(real_images()):

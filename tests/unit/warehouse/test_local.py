@@ -1,5 +1,6 @@
 import errno
 import os
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,7 @@ def test_a_query_whose_file_was_taken_away_reads_its_successor(
     assert listings.count(warehouse.root / "arrivals") == 2
 
 
+@pytest.mark.slow
 def test_queries_see_whole_batches_while_others_append_and_compact(tmp_path: Path) -> None:
     warehouse = LocalWarehouse(tmp_path / "warehouse", grace=0.3)
     seen: list[int] = []
@@ -281,14 +283,19 @@ def test_what_a_killed_query_left_on_disk_is_taken_away_in_time(
     warehouse: LocalWarehouse, clock: ManualClock
 ) -> None:
     fill(warehouse, 1, 1)
-    spill = warehouse.root / f"{SPILL}1-aa"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    spill = warehouse.root / f"{SPILL}{ended.pid}-aa"
     spill.mkdir()
     (spill / "duckdb_temp").write_bytes(b"rows")
+    mine = warehouse.root / f"{SPILL}{os.getpid()}-aa"
+    mine.mkdir()
     warehouse.compact()
     assert spill.exists()
     clock.advance(ABANDONED + 1)
     warehouse.compact()
     assert not spill.exists()
+    assert mine.exists()
 
 
 def test_a_query_of_nothing_known_is_no_damage(warehouse: LocalWarehouse) -> None:

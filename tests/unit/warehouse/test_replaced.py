@@ -99,6 +99,7 @@ def test_an_older_list_is_taken_away_in_time(warehouse: LocalWarehouse) -> None:
     assert listed(warehouse) == [(2, 2, 1)]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.none() | st.lists(st.sampled_from("abcdef"), min_size=1, max_size=4), max_size=30))
 def test_the_newest_are_shown_whatever_comes_again_and_whenever_it_is_compacted(

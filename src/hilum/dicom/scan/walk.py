@@ -285,5 +285,6 @@ class Walk:
                 pos = last_byte
             item = table.form.item(parts, others)
             items.append(item)
-            self._count(1 + len(parts) + len(others), self.depth, len(item))
+            count = 1 + len(parts) + (0 if others is parts else len(others))
+            self._count(count, self.depth, len(item))
         return items, pos

@@ -10,11 +10,11 @@ import math
 import random
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from isal import isal_zlib
 from sqlalchemy import Column, ColumnElement, Connection, and_, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, NoResultFound, OperationalError
 
@@ -134,7 +134,7 @@ def _explained() -> Iterator[None]:
         if (explanation := _explain(error)) is None:
             raise
         raise explanation from error
-    except (ValueError, zlib.error, NoResultFound) as error:
+    except (ValueError, isal_zlib.error, NoResultFound) as error:
         raise _damaged("holds what it was never given") from error
 
 

@@ -43,4 +43,4 @@ MACROS: dict[str, str] = {
 def creations(sql: str) -> Iterator[str]:
     """The statements that create the macros which ``sql`` calls."""
     lowered = sql.lower()
-    return (f"CREATE OR REPLACE MACRO {name}{rest}" for name, rest in MACROS.items() if name in lowered)
+    return (f"CREATE OR REPLACE TEMP MACRO {name}{rest}" for name, rest in MACROS.items() if name in lowered)

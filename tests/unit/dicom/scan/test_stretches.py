@@ -92,6 +92,7 @@ for each in HEADERS:
     LEARNED.read(each)
 
 
+@pytest.mark.slow
 @given(st.integers(132, 6000), st.integers(0, 255), st.integers(0, 4))
 def test_a_byte_that_is_another_is_seen_wherever_it_is(place: int, byte: int, which: int) -> None:
     data = HEADERS[which]
@@ -106,6 +107,7 @@ def test_a_piece_that_is_missing_is_missed(place: int, length: int) -> None:
     assert LEARNED.read(changed) == Reader().read(changed)
 
 
+@pytest.mark.slow
 def test_real_files_in_any_order_give_what_they_give_alone() -> None:
     files = sorted(Path(pydicom.data.__file__).parent.joinpath("test_files").glob("*.dcm"))
     alone = {path: Reader().read(path.read_bytes()) for path in files}
