@@ -94,7 +94,9 @@ def _received(number: int, slices: int = SLICES) -> Received:
     row: dict[str, Any] = {f"Keyword{place}": f"value {place} of {number % 7}" for place in range(90)}
     row |= {"SOPInstanceUID": uid, "ImagePositionPatient": [0.1 * number, 1.5, -7.25]}
     instance = Instance(uid, "1.2.840.10008.5.1.4.1.1.2", series, study, digest, uri, 530_000)
-    return Received(Arrival(uri, 530_000, str(number), NOW, "folder"), digest, instance, dict(row), line_of(row))
+    return Received(
+        Arrival(uri, 530_000, str(number), NOW, "folder"), digest, instance, dict(row), line_of(row)
+    )
 
 
 def _record(ledger: Ledger, arrivals: list[Received]) -> None:

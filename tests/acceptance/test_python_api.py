@@ -103,8 +103,17 @@ def test_running_again_from_python_computes_nothing(place: Path) -> None:
 
 
 def test_a_run_may_be_stopped_and_goes_on_later(place: Path, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def once_work_begins() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
     with hilum.open(tmp_path / "home") as home:
         report = home.run(place / "scans", stop=lambda: True)
+        assert report.interrupted
+        assert not report.runs  # not everything was seen, so nothing is called complete
+        report = home.run(place / "scans", stop=once_work_begins)
         assert report.interrupted
         assert [run.state for run in report.runs] == [hilum.RunState.RUNNING]
         assert [run.state for run in home.run(place / "scans").runs] == [hilum.RunState.SUCCEEDED]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from isal import isal_zlib
+from isal.igzip_lib import IsalError
 from sqlalchemy import Column, ColumnElement, Connection, and_, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, NoResultFound, OperationalError
 
@@ -134,7 +134,7 @@ def _explained() -> Iterator[None]:
         if (explanation := _explain(error)) is None:
             raise
         raise explanation from error
-    except (ValueError, isal_zlib.error, NoResultFound) as error:
+    except (ValueError, IsalError, NoResultFound) as error:  # type: ignore[misc]  # its stub forgets the base
         raise _damaged("holds what it was never given") from error
 
 
