@@ -10,17 +10,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= $(shell nproc)
 KILLS ?= 1000
+FUZZ ?= 3600
 SOURCES := src tests tools benchmarks
 
 # Suites with a bed too heavy for `make test` (a cluster, cloud emulators): names of targets, run by `.ci/run` and
-# named at the end of `make test` as not run. None so far.
-HEAVY :=
+# named at the end of `make test` as not run. What they need is built once and kept in ~/.cache/hilum.
+HEAVY := test-buckets test-docker test-cluster
+CLUSTER ?= cluster
+LIGHT := not docker and not cluster and not buckets
 
 # Without .pyc files the imports of numpy, pyarrow and pydicom take most of a short command's time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup beds demo check check-format check-lint check-types check-floors check-docs check-tests \
-        test heavy bench bench-intake chaos docs pictures identities format lock clean
+        test $(HEAVY) prebuild heavy bench bench-intake bench-executors chaos fuzz docs pictures identities format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -55,24 +58,46 @@ check-docs: setup
 	@$(BIN)/python tools/reference.py --check
 
 check-tests: setup
-	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m 'not slow' tests/unit tests/contract
+	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m 'not slow and $(LIGHT)' tests/unit tests/contract
 
 test: setup beds  ## every test that needs no heavy bed
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal tests
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m '$(LIGHT)' tests
 	@for suite in $(HEAVY); do echo "not run here: make $$suite"; done
+
+test-buckets: setup  ## tests with a real storage server and image registry (needs Go the first time)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m buckets tests
+
+test-docker: setup beds  ## tests with a real Docker engine of their own (needs root and docker.io)
+	@tools/beds containers
+	@$(BIN)/pytest -p no:xdist -m docker tests
+
+test-cluster: setup beds  ## tests with a real Kubernetes node of their own (needs root; Go the first time, ten minutes)
+	@tools/beds containers
+	@$(BIN)/pytest -p no:xdist -m '$(CLUSTER)' tests
+
+prebuild: setup  ## build what the heavy suites start (Go, 15 minutes the first time), into ~/.cache/hilum
+	@cd tests && ../$(BIN)/python -c 'from beds.gcs import built; built()'
+	@cd tests && ../$(BIN)/python -m beds.cluster.build
+	@cd tests && ../$(BIN)/python -m beds.helm
 
 heavy: setup $(HEAVY)  ## the suites that `make test` leaves out
 	@:
 
 bench: setup  ## the figures, beside the machine they were measured on
-	@$(BIN)/python -m benchmarks
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 bench-intake: setup  ## Hilum's intake beside pydicom, dcmtk, Orthanc and others: docs/performance.md's tables
 	@tools/peers
 	@$(BIN)/python -m benchmarks intake
 
+bench-executors: setup  ## attempts in processes, containers and pods, on a Docker engine and a node of their own
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks executors
+
 chaos: setup  ## the long form of the fault tests: KILLS=1000 engines and workers are killed at random
 	@HILUM_CHAOS_KILLS=$(KILLS) $(BIN)/pytest -n $(WORKERS) --dist worksteal -rP tests/chaos
+
+fuzz: setup  ## make up headers that nobody has sent for FUZZ=3600 seconds; findings go to tests/fuzz/found
+	@PYTHONPATH=tests $(BIN)/python -W ignore -m fuzz --seconds $(FUZZ)
 
 docs: setup  ## write docs/reference anew from the code
 	@$(BIN)/python tools/reference.py
@@ -89,7 +114,7 @@ format: setup  ## format the code and mend what the linter can
 
 lock: setup  ## renew requirements.lock to the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
-	  --no-annotate --group dev --extra postgresql --extra pandas pyproject.toml --output-file requirements.lock
+	  --no-annotate --group dev --all-extras pyproject.toml --output-file requirements.lock
 	@echo 'requirements.lock renewed; `make setup` installs it'
 
 clean:  ## remove what can be made again, .venv included

@@ -95,6 +95,7 @@ def write(root: Path, rows: int, replaced: int) -> dict[str, str]:
         end = time.perf_counter()
         appending, compacting = appending + middle - start, compacting + end - middle
         longest, busy = max(longest, end - middle), busy + time.process_time() - processor
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # queries come later
     series = warehouse.query("SELECT DISTINCT SeriesInstanceUID AS uid FROM dicom_metadata").column("uid")
     warehouse.append(number + 1, {"measurements": list(_measurements(map(str, series.to_pylist())))})
     for _ in range(2):  # what the first compaction replaced, the second one takes away
@@ -113,7 +114,8 @@ def write(root: Path, rows: int, replaced: int) -> dict[str, str]:
         "files": str(len(files)),
         "bytes a row": f"{size / rows:.0f}",
         "resident MB before": f"{before / 1e6:.0f}",
-        "resident MB by quarters of the time": " ".join(f"{each / 1e6:.0f}" for each in quarters),
+        "resident MB between batches, by quarters": " ".join(f"{each / 1e6:.0f}" for each in quarters),
+        "resident MB at the peak": f"{peak / 1e6:.0f}",
     }
 
 

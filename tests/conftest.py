@@ -8,7 +8,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["beds.postgresql"]
+pytest.register_assert_rewrite("beds.executor_suite")
+pytest_plugins = ["beds.postgresql", "beds.gcs", "beds.registry"]
 
 NO_SKIPS = os.environ.get("CI") == "true" or os.environ.get("HILUM_REQUIRE_BEDS") == "1"
 
@@ -17,6 +18,27 @@ settings.register_profile(
     "hilum", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("hilum")
+
+
+HEAVY = {
+    **dict.fromkeys(["docker_engine"], "docker"),
+    **dict.fromkeys(["cluster", "helm"], "cluster"),
+    **dict.fromkeys(["cloud_storage", "bucket", "gcs", "registries"], "buckets"),
+}
+"""Marks of tests by what they need: a fixture, or the parameter that stands for it. See the Makefile."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a heavy bed are known by their fixtures, so none can be forgotten."""
+    for item in items:
+        parameters = (
+            item.callspec.params.values()
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else ()
+        )
+        needed = {*getattr(item, "fixturenames", ()), *(each for each in parameters if isinstance(each, str))}
+        for name in sorted(needed & HEAVY.keys()):
+            item.add_marker(HEAVY[name])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
     from hilum.engine.recorder import Recorder
+    from hilum.executors.interface import Executor
+    from hilum.executors.kubernetes.settings import KubernetesSettings
     from hilum.ledger.interface import Ledger, RunInfo, Summary
     from hilum.model.arrival import Quarantined
+    from hilum.model.image import ImageResolver
     from hilum.model.subject import Subject
     from hilum.pipeline.compiled import CompiledPipeline
     from hilum.pipeline.document import Pipeline
@@ -133,7 +136,7 @@ class Home:
         """Revisions, artifacts and manifests."""
         from hilum.storage import open_storage
 
-        return open_storage((self.root / "store").as_uri())
+        return open_storage(self.settings.store or (self.root / "store").as_uri())
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -220,7 +223,10 @@ class Home:
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Watch folders and process what arrives, until ``stop``."""
+        from hilum.engine.lead import Leadership
         from hilum.engine.serve import serve
+        from hilum.ops.health import Health, Pulse
+        from hilum.ops.metrics import HomeMetrics, exposition
         from hilum.sources.watch import WatchedFolder
 
         engine = self.engine(pipelines, observer)
@@ -234,9 +240,17 @@ class Home:
             )
             for path in watch
         ]
+        pulse = Pulse(self.clock)
+        leadership = Leadership(self.ledger, self.clock, engine.owner) if self.settings.lead else None
+        health = None
+        if self.settings.health:
+            told = HomeMetrics(self.ledger, lambda: {"leads": float(leadership is None or leadership.leads)})
+            health = Health(self.settings.health, pulse, lambda: exposition(told))
         try:
-            serve(engine, sources, self.clock, stop)
+            serve(engine, sources, self.clock, stop, pulse.beat, leadership)
         finally:
+            if health:
+                health.close()
             for source in sources:
                 source.close()
             engine.close()
@@ -247,21 +261,61 @@ class Home:
         """An engine on this home; close it after use."""
         from hilum.engine.engine import Engine
         from hilum.engine.readers import default_workers
-        from hilum.executors.process import ProcessExecutor
 
+        compiled = self.pipelines(pipelines)
+        has_images = [step.image for each in compiled for step in each.plan.steps]
         return Engine(
             ledger=self.ledger,
             warehouse=self.warehouse,
             storage=self.storage,
-            executor=ProcessExecutor(self.root / "work", self.settings.slots or None, clock=self.clock),
-            pipelines=self.pipelines(pipelines),
+            executor=self._executor(images=any(has_images)),
+            pipelines=compiled,
             clock=self.clock,
             owner=f"{socket.gethostname()}/{os.getpid()}/{self.clock.now():%Y%m%dT%H%M%S%f}",
             memory_cap=self.settings.memory_bytes,
             results=self.results,
             observer=observer,
             readers=self.settings.workers or default_workers(),
+            images=self.images if any(has_images) else None,
         )
+
+    def _executor(self, *, images: bool) -> Executor:
+        from hilum.executors.local import LocalExecutor
+        from hilum.executors.process import ProcessExecutor
+
+        if self.settings.executor == "kubernetes":
+            from hilum.executors.kubernetes.executor import KubernetesExecutor
+            from hilum.kernel.digest import short_id
+
+            return KubernetesExecutor(self._cluster(), short_id("h", self.ledger_url), clock=self.clock)
+        work, slots = self.root / "work", self.settings.slots or None
+
+        def containers() -> Executor:
+            from hilum.executors.docker.executor import DockerExecutor
+
+            return DockerExecutor(work, slots, host=self.settings.docker, clock=self.clock)
+
+        return LocalExecutor(ProcessExecutor(work, slots, clock=self.clock), containers, images=images)
+
+    @cached_property
+    def images(self) -> ImageResolver:
+        """Who knows what a reference to a container image means now."""
+        if self.settings.executor == "kubernetes":
+            from hilum.executors.registry import RegistryImages
+
+            return RegistryImages()
+        from hilum.executors.docker.images import DockerImages
+
+        return DockerImages(self.settings.docker)
+
+    def _cluster(self) -> KubernetesSettings:
+        if self.settings.kubernetes is None:
+            raise UsageError(
+                "executor is kubernetes, and nothing says how attempts run there",
+                reason="bad-settings",
+                hint="write a table [kubernetes] with at least image into hilum.toml",
+            )
+        return self.settings.kubernetes
 
     def pipelines(self, given: Iterable[str | Path | Pipeline] = ()) -> list[CompiledPipeline]:
         """Pipelines checked and resolved: the given ones, else the settings', else the built-in default."""
@@ -276,10 +330,19 @@ class Home:
             if isinstance(each, (str, Path)):
                 path = Path(each)
                 loaded = load_pipeline(path, self.registry)
-                compiled.append(compile_pipeline(loaded, self.registry, path.absolute().parent))
+                compiled.append(compile_pipeline(loaded, self.registry, path.absolute().parent, self.images))
             else:
-                compiled.append(compile_pipeline(each, self.registry, Path.cwd()))
+                compiled.append(compile_pipeline(each, self.registry, Path.cwd(), self.images))
         return compiled or [compile_pipeline(default_pipeline(self.registry), self.registry)]
+
+    def refused_by_cluster(
+        self, pipelines: Iterable[str | Path | Pipeline] = ()
+    ) -> Iterator[tuple[str, str, str]]:
+        """What the cluster of the settings would refuse: pipeline, step, and what it says. Nothing is made there."""
+        from hilum.executors.kubernetes.dry_run import refusals
+
+        for each in self.pipelines(pipelines):
+            yield from ((each.name, *refusal) for refusal in refusals(self._cluster(), each.plan))
 
     def plan(self, pipelines: Iterable[str | Path | Pipeline] = ()) -> list[Due]:
         """What would run and why, if all that has arrived were complete now; changes nothing."""

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hilum.errors import UsageError
 from hilum.kernel.logging import Level, LogFormat
 from hilum.kernel.nearest import did_you_mean, nearest
 
+if TYPE_CHECKING:
+    from hilum.executors.kubernetes.settings import KubernetesSettings
+
 FILE = "hilum.toml"
 PREFIX = "HILUM_"
 BYTES = re.compile(r"(\d+)(Ki|Mi|Gi|Ti)?")
-CHOICES = {"log_format": get_args(LogFormat), "log_level": get_args(Level)}
+CHOICES = {
+    "log_format": get_args(LogFormat),
+    "log_level": get_args(Level),
+    "executor": ("local", "kubernetes"),
+}
 POWERS = {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 
 
@@ -30,6 +38,12 @@ class Settings:
         pipelines: pipeline files, relative to the home; empty means the built-in default.
         slots: attempts at once; 0 means one for each core.
         workers: processes that read objects; 0 means one for each core, up to 8.
+        executor: ``local`` (Python steps in processes, images in Docker) or ``kubernetes``.
+        kubernetes: how attempts run on a cluster, a table; see docs/how-to/kubernetes.md.
+        store: address of the storage for artifacts and results; empty means ``store`` in the home.
+        lead: several engines serve this ledger, and one of them leads.
+        health: address of probes and metrics of ``hilum serve``, such as ``:8080``; empty means none.
+        docker: the Docker engine for steps that run images, as ``DOCKER_HOST``; empty means as the environment says.
         memory: most memory for one attempt, such as ``8Gi``; empty means three quarters of the machine's.
         still: seconds that a watched file must not change before it counts.
         sweep: seconds between two looks at everything that is watched.
@@ -41,6 +55,12 @@ class Settings:
     pipelines: tuple[str, ...] = ()
     slots: int = 0
     workers: int = 0
+    executor: Literal["local", "kubernetes"] = "local"
+    kubernetes: KubernetesSettings | None = None
+    store: str = ""
+    lead: bool = False
+    health: str = ""
+    docker: str = ""
     memory: str = ""
     still: float = 2.0
     sweep: float = 60.0
@@ -109,11 +129,19 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         default = field.default
         if isinstance(default, tuple):
             found[field.name] = [part for part in text.split(os.pathsep) if part]
+        elif isinstance(default, bool):
+            found[field.name] = _truth(field.name, text)
         elif isinstance(default, (int, float)):
             found[field.name] = _number(field.name, text, type(default))
         else:
             found[field.name] = text
     return found
+
+
+def _truth(name: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise UsageError(f"{PREFIX}{name.upper()} must be true or false, not {text!r}", reason="bad-settings")
+    return text.lower() == "true"
 
 
 def _number(name: str, text: str, kind: type) -> Any:
@@ -135,8 +163,30 @@ def _merge(settings: Settings, document: Mapping[str, Any], where: str) -> Setti
                 hint=did_you_mean(name, defaults),
                 reason="unknown-setting",
             )
-        values[name] = _checked(name, value, defaults[name], where)
+        values[name] = (
+            _cluster(value, where) if name == "kubernetes" else _checked(name, value, defaults[name], where)
+        )
     return replace(settings, **values)
+
+
+def _cluster(value: Any, where: str) -> KubernetesSettings | None:
+    """The table ``kubernetes``, or that of a variable as JSON."""
+    from hilum.executors.kubernetes.settings import KubernetesSettings
+    from hilum.model.codec import from_json
+
+    if value is None or isinstance(value, KubernetesSettings):
+        return value
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+        return from_json(KubernetesSettings, found)
+    except (ValueError, TypeError, AttributeError) as error:
+        known = [each.name for each in fields(KubernetesSettings)]
+        word = next((name for name in value if name not in known), "") if isinstance(value, dict) else ""
+        raise UsageError(
+            f"{where}: the table kubernetes cannot be read: {error}",
+            hint=did_you_mean(word, known) if word else "it needs image at least",
+            reason="bad-settings",
+        ) from None
 
 
 def _checked(name: str, value: Any, default: Any, where: str) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 from beds.commands import Said, here, hilum
 from beds.headers import instance, written
+from beds.hostile import CASES
 from beds.real import real_file
 from hilum.dicom.phantom import chest_ct
 
@@ -23,21 +24,38 @@ BOUND_BY_PERMISSIONS = (
 
 EXPECTED = Counter(
     {
-        ("accepted", None): 13,
+        ("accepted", None): 15,
         ("duplicate", None): 1,
         ("ignored", "dicomdir"): 2,
         ("ignored", "not-dicom"): 2,
         ("quarantined", "archive-truncated"): 1,
         ("quarantined", "conflicting-content"): 2,
         ("quarantined", "corrupt-header"): 1,
+        ("quarantined", "deflate-bomb"): 1,
         ("quarantined", "empty"): 1,
-        ("quarantined", "invalid-uid"): 1,
+        ("quarantined", "header-too-large"): 1,
+        ("quarantined", "invalid-uid"): 2,
         ("quarantined", "missing-uid"): 2,
-        ("quarantined", "not-regular"): 2,
-        ("quarantined", "truncated"): 3,
+        ("quarantined", "nested-too-deep"): 1,
+        ("quarantined", "not-regular"): 3,
+        ("quarantined", "too-many-elements"): 1,
+        ("quarantined", "too-many-fragments"): 1,
+        ("quarantined", "truncated"): 4,
         ("quarantined", "unreadable"): 2,
+        ("quarantined", "value-too-long"): 1,
     }
 )
+
+GREEDY = (
+    *("sequences_nested_without_end", "names_by_the_million", "private_creators_with_endless_names"),
+    *(
+        "a_sequence_of_65_mebibytes",
+        "a_deflate_bomb",
+        "fragments_by_the_million",
+        "a_length_of_nearly_32_bits",
+    ),
+)
+"""Cases of :mod:`beds.hostile`, one for each limit."""
 
 
 def write_hostile(folder: Path) -> None:
@@ -53,6 +71,9 @@ def write_hostile(folder: Path) -> None:
     (odd / "no-preamble").write_bytes(written(instance(SOPInstanceUID="1.2.3.14"), preamble=False))
     (odd / "-rf").write_bytes(written(instance(SOPInstanceUID="1.2.3.15")))
     (odd / ".hidden.dcm").write_bytes(written(instance(SOPInstanceUID="1.2.3.16")))
+    named = instance(SOPInstanceUID="1.2.3.18", PatientName="Bell\a^Erase\x1b[2J")
+    (odd / "bell\a and erase\x1b[2J.dcm").write_bytes(written(named))
+    (odd / "mostly padding.dcm").write_bytes(written(instance(SOPInstanceUID="1.2.3.19")) + bytes(1 << 20))
     deep = folder.joinpath(*["d"] * 400)
     deep.mkdir(parents=True)
     (deep / "deep.dcm").write_bytes(written(instance(SOPInstanceUID="1.2.3.17")))
@@ -69,6 +90,10 @@ def write_hostile(folder: Path) -> None:
     (bad / "letters-in-uid.dcm").write_bytes(written(instance(SeriesInstanceUID="1.2.abc")))
     (bad / "noise-behind-magic.dcm").write_bytes(b"\0" * 128 + b"DICM" + bytes(range(256)) * 4)
 
+    (bad / "path-as-uid.dcm").write_bytes(written(instance(StudyInstanceUID="../../etc")))
+    for greedy in GREEDY:
+        CASES[greedy].write(bad / greedy, False)
+
     other = folder / "other"
     other.mkdir()
     shutil.copy(real_file("dicomdirtests") / "DICOMDIR", other)
@@ -82,6 +107,7 @@ def write_hostile(folder: Path) -> None:
         os.chdir(other)  # the address of a socket may have no more than 108 bytes
         listener.bind("socket")
         os.chdir(here)
+    (other / "device").symlink_to("/dev/zero")
     (other / "dangling").symlink_to("nowhere")
     (other / "itself").symlink_to("itself")
     (other / "up").symlink_to(folder)

@@ -17,7 +17,7 @@ from hilum.dicom.header import Header, _parsed, read_header
 from hilum.dicom.quiet import quiet_pydicom
 from hilum.dicom.scan import Scanner, Unsure
 from hilum.dicom.scan.elements import ElementForm
-from hilum.dicom.scan.feed import Feed
+from hilum.dicom.scan.feed import WINDOW, Feed
 from hilum.dicom.scan.json import JsonForm
 from hilum.dicom.scan.row import RowForm
 from hilum.dicom.scan.tables import Form
@@ -30,6 +30,8 @@ REASONS = {
 }
 
 
+NARROW = 300
+"""Bytes of a window that ends in the midst of things."""
 KEPT: dict[type[Form], Scanner] = {form: Scanner(form()) for form in (RowForm, ElementForm, JsonForm)}
 """Scanners that have seen everything so far."""
 
@@ -84,16 +86,16 @@ def _decided_by_the_standard(header: Header, data: bytes) -> bool:
 
 def _is_what_a_new_scanner_says(data: bytes) -> None:
     for form in (RowForm, JsonForm):
-        kept, new = _scan(KEPT[form], data), _scan(Scanner(form()), data)
+        kept, new = _scan(KEPT[form], data), _scan(Scanner(form()), data, NARROW)
         assert kept == new, (kept, new)
         if form is JsonForm and not isinstance(kept, str):
             json.loads(f"{{{''.join(kept)[:-1]}}}")
 
 
-def _scan(scanner: Scanner, data: bytes) -> Any:
+def _scan(scanner: Scanner, data: bytes, window: int = WINDOW) -> Any:
     """What it becomes, read as files are, or why it cannot be told."""
     try:
-        scanned = scanner.scan(Feed(io.BytesIO(data), len(data)))
+        scanned = scanner.scan(Feed(io.BytesIO(data), len(data), window))
     except (Unsure, HilumError) as error:
         return getattr(error, "reason", "unsure")
     if isinstance(scanner.form, RowForm):

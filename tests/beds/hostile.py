@@ -182,6 +182,12 @@ def two_gibibytes_of_one_sequence(odd: bool) -> Iterator[bytes | int]:
 
 
 @_case("header-too-large")
+def a_sequence_of_65_mebibytes(odd: bool) -> Iterator[bytes | int]:
+    yield head(odd=odd) + element(0x00400275, "SQ", length=65 * MIB) + item(length=65 * MIB - 8)
+    yield 65 * MIB
+
+
+@_case("header-too-large")
 def an_endless_sequence(odd: bool) -> Iterator[bytes | int]:
     yield head(odd=odd) + element(0x00400275, "SQ", length=UNDEFINED)
     for _ in range(300):
@@ -279,7 +285,7 @@ def private_creators_with_endless_names(odd: bool) -> Iterator[bytes]:
 
 @_case("deflate-bomb")
 def a_deflate_bomb(odd: bool) -> Iterator[bytes]:
-    yield from deflated(head(odd=odd), 2000 * MIB)
+    yield from deflated(head(odd=odd), 300 * MIB)
 
 
 @_case("")

@@ -20,7 +20,7 @@ Opener = Callable[[], Ledger]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE = 60.0
-NEWEST = "0002"
+NEWEST = "0003"
 """The schema that this Hilum writes."""
 
 OLDER_ROW = {

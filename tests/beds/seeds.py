@@ -28,15 +28,19 @@ PIXELS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
 def seeds(longest: int) -> Iterator[bytes]:
     """Headers of up to so many bytes, of real files without their pixel data and generated ones."""
     for path in wheel_files():
-        data = path.read_bytes()
-        end = max(map(data.rfind, PIXELS))
-        data = data[:end] if end > 0 else data
+        data = without_pixels(path.read_bytes())
         if len(data) <= longest:
             yield data
     syntaxes = (EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED, GE_PRIVATE)
     for syntax, undefined in product(syntaxes, (False, True)):
         yield written(encode(_nodes(undefined), syntax) + pixels(syntax), syntax)
     yield written(encode(_nodes(True), EXPLICIT), EXPLICIT, preamble=False, meta=b"")
+
+
+def without_pixels(data: bytes) -> bytes:
+    """An object up to its pixel data, which makes it a complete one without any."""
+    end = max(map(data.rfind, PIXELS))
+    return data[:end] if end > 0 else data
 
 
 def _nodes(undefined: bool) -> list[Node]:

@@ -174,6 +174,55 @@ class TestLeases:
         assert [claim.run.id for claim in claims] == [newer]
 
 
+class TestMemory:
+    def found_wanting(self, ledger, number, memory):
+        """A step ran out of memory on a series of one instance, and did it with more."""
+        run = start(ledger, plan_of(), number)
+        finish(ledger, claim_one(ledger), AGAIN, memory=memory)
+        (claim,) = ledger.claim(ME, 1, later(HOUR), LEASE)
+        assert claim.memory == {"a": memory}
+        finish(ledger, claim)
+        return run
+
+    def test_what_a_step_needed_is_given_at_once_where_as_much_comes(self, ledger):
+        self.found_wanting(ledger, 1, 8 << 30)
+        start(ledger, plan_of(), 2)
+        assert claim_one(ledger).memory == {"a": 8 << 30}
+
+    def test_another_step_is_given_what_it_asks_for(self, ledger):
+        self.found_wanting(ledger, 1, 8 << 30)
+        start(ledger, plan_of("b", pipeline="other"), 2)
+        assert claim_one(ledger).memory == {}
+
+
+class TestTakingOver:
+    def test_the_attempts_of_an_owner_that_is_gone_go_on_as_another_s(self, ledger):
+        start_many(ledger, plan_of(), range(2))
+        old = ledger.claim(OTHER, 2, later(2), LEASE)
+        assert ledger.take_over(ME, later(3), LEASE) == []
+        taken = ledger.take_over(ME, later(3), LEASE, gone=[OTHER])
+        assert sorted(each.attempt_id for each in taken) == sorted(each.attempt_id for each in old)
+        assert ledger.owners() == [ME]
+        assert ledger.reclaim(later(3), gone=[OTHER]) == 0
+        assert finish(ledger, old[0], owner=OTHER) is False
+        assert finish(ledger, taken[0], owner=ME) is True
+
+    def test_a_lease_that_ran_out_can_be_taken_over_once(self, ledger):
+        start(ledger, plan_of())
+        ledger.claim(OTHER, 1, NOW, LEASE)
+        late = later(LEASE + 1)
+        assert len(ledger.take_over(ME, late, LEASE)) == 1
+        assert ledger.take_over("third/3", late, LEASE) == []
+        assert ledger.reclaim(late) == 0
+
+    def test_attempts_of_a_superseded_run_are_not_taken_over(self, ledger):
+        start(ledger, plan_of())
+        (claim,) = ledger.claim(OTHER, 1, NOW, LEASE)
+        overtake(ledger, claim)
+        assert ledger.take_over(ME, NOW, LEASE, gone=[OTHER]) == []
+        assert ledger.reclaim(NOW, gone=[OTHER]) == 1
+
+
 class TestFencing:
     @pytest.fixture
     def stale(self, ledger):

@@ -39,7 +39,8 @@ from hilum.ledger.migrate import known_revisions, upgrade
 from hilum.ledger.sql.database import Database
 
 VERSION = schema.schema_version.name
-ADDED_SINCE_FIRST = {("tasks", "memory")}
+ADDED_SINCE_FIRST = {("tasks", "memory"), ("instances", "derived_from")}
+TABLES_SINCE_FIRST = {"memory_needs"}
 
 
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -49,7 +50,7 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
         columns = sorted(
             column.name for column in table.c if (table.name, column.name) not in ADDED_SINCE_FIRST
         )
-        if table.name != VERSION:
+        if table.name not in {VERSION, *TABLES_SINCE_FIRST}:
             with database.read() as connection:
                 rows = connection.execute(select(*(table.c[name] for name in columns)))
                 found[table.name] = sorted(map(tuple, rows), key=repr)

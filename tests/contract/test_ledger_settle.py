@@ -1,5 +1,7 @@
 """The ledger's port, settling: what a subject holds, and how its content is pinned as a revision."""
 
+from dataclasses import replace
+
 from beds.ledgers import NOW, find, later, posted, received, settle
 from hilum.model.subject import Revision, Scope, revision_digest
 
@@ -146,3 +148,26 @@ def test_a_settled_subject_waits_for_planning_until_its_revision_is_planned(ledg
     ledger.create_runs([], [(subject.id, revision.digest)], NOW)
     assert ledger.subjects(unplanned=True) == []
     assert ledger.subjects(["s-0000000000000000"]) == []
+
+
+class TestDerived:
+    """What a task made is a series of its own, and no part of the study that it is about."""
+
+    def made(self, ledger, *, series, study="1.2", number=50):
+        item = received(number, series=series, study=study)
+        item = replace(item, arrival=replace(item.arrival, source=f"task:{'f' * 64}"))
+        ledger.record_arrivals([item], NOW)
+        return item
+
+    def test_it_opens_its_series_and_leaves_the_study_alone(self, ledger):
+        ledger.record_arrivals([received(1), received(2)], NOW)
+        before = find(ledger, "1.2", Scope.STUDY)
+        self.made(ledger, series="1.2.9")
+        after = find(ledger, "1.2", Scope.STUDY)
+        assert (after.instances, after.changes) == (before.instances, before.changes)
+        assert len(ledger.members(after)) == 2
+        assert [member.sop_instance_uid for member in ledger.members(find(ledger, "1.2.9"))] == ["1.2.3.50"]
+
+    def test_a_study_of_which_nothing_else_is_known_is_no_subject(self, ledger):
+        self.made(ledger, series="1.2.9", study="1.5")
+        assert [subject.scope for subject in ledger.open_subjects()] == [Scope.SERIES]

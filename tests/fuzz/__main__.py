@@ -63,7 +63,7 @@ def main() -> None:
                 f"-max_len={LONGEST}",
                 f"-dict={dictionary}",
                 f"-artifact_prefix={FOUND}/",
-                "-timeout=10",
+                "-timeout=300",
                 "-rss_limit_mb=1024",
                 "-print_final_stats=1",
             ],

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
     path for top in ("src", "tools", "benchmarks", "tests") for path in (ROOT / top).rglob("*.py")
 )
-TREES = {path.relative_to(ROOT): ast.parse(path.read_text()) for path in SOURCES}
-SHIPPED = {path: tree for path, tree in TREES.items() if path.parts[0] == "src"}
 
 LONGEST = 600
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "tools", "stuff"}
@@ -23,8 +22,15 @@ CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LEVELS = {"debug", "info", "warning", "error"}
 
 
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """All files parsed, when the first test wants them: whoever only collects the tests need not wait."""
+    return {path.relative_to(ROOT): ast.parse(path.read_text()) for path in SOURCES}
+
+
 def calls() -> Iterator[tuple[str, ast.Call]]:
-    for path, tree in SHIPPED.items():
+    shipped = {path: tree for path, tree in trees().items() if path.parts[0] == "src"}
+    for path, tree in shipped.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 yield f"{path}:{node.lineno}", node
@@ -43,12 +49,12 @@ def test_no_file_is_longer_than_anyone_wants_to_read():
 
 
 def test_every_module_opens_with_why_it_exists():
-    meant = {path: tree for path, tree in TREES.items() if path.parts[0] != "tests" or "beds" in path.parts}
+    meant = {path: tree for path, tree in trees().items() if path.parts[0] != "tests" or "beds" in path.parts}
     assert [str(path) for path, tree in meant.items() if tree.body and not ast.get_docstring(tree)] == []
 
 
 def test_every_module_is_named_for_what_it_is_about():
-    assert [str(path) for path in TREES if path.stem in VAGUE] == []
+    assert [str(path) for path in trees() if path.stem in VAGUE] == []
 
 
 def test_a_log_call_has_a_constant_event_in_plain_words():

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hilum.cli.main import Options
 from hilum.cli.output import json_option, print_json, print_table
 from hilum.errors import UsageError
+
+if TYPE_CHECKING:
+    from hilum.pipeline.document import Pipeline
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--cluster", is_flag=True, help="Ask the cluster of the home's settings too; nothing is made there."
+)
 @json_option
-def validate(files: Sequence[Path], as_json: bool) -> None:
+@click.pass_obj
+def validate(options: Options, files: Sequence[Path], cluster: bool, as_json: bool) -> None:
     """Check pipeline FILES: every mistake with its line and the nearest right word."""
-    from hilum.pipeline.compiled import compile_pipeline
     from hilum.pipeline.load import load_pipeline
     from hilum.steps.registry import StepRegistry
 
@@ -25,26 +32,47 @@ def validate(files: Sequence[Path], as_json: bool) -> None:
     results: list[dict[str, Any]] = []
     for file in files:
         try:
-            compiled = compile_pipeline(load_pipeline(file, registry), registry, file.absolute().parent)
+            pipeline = load_pipeline(file, registry)
         except UsageError as error:
             results.append(
                 {"file": str(file), "valid": False, "errors": error.message.splitlines(), "help": error.hint}
             )
             continue
         results.append(
-            {"file": str(file), "valid": True, "pipeline": compiled.name, "steps": len(compiled.plan.steps)}
+            {
+                "file": str(file),
+                "valid": True,
+                "pipeline": pipeline.name,
+                "steps": len(pipeline.steps),
+                "relaxations": _relaxations(pipeline),
+            }
         )
+        if cluster:
+            with options.open() as home:
+                refused = {step: said for _, step, said in home.refused_by_cluster([file])}
+            errors = [f"{file}: step {step}: {said}" for step, said in refused.items()]
+            results[-1] |= {"valid": not errors, "errors": errors}
     if as_json:
         print_json(results)
     else:
         for result in results:
             if result["valid"]:
                 click.echo(f"{result['file']}: valid ({result['pipeline']}, {result['steps']} steps)")
+            for step, found in result.get("relaxations", {}).items():
+                click.echo(f"  step {step}: its container {', '.join(found)}")
             for line in result.get("errors", []):
                 click.echo(line, err=True)
             if result.get("help"):
                 click.echo(f"  help: {result['help']}", err=True)
     raise click.exceptions.Exit(0 if all(result["valid"] for result in results) else 2)
+
+
+def _relaxations(pipeline: Pipeline) -> dict[str, list[str]]:
+    """What containers may do that they may not by default, by step."""
+    from hilum.pipeline.containers import relaxations
+
+    found = {name: relaxations(spec.security.security()) for name, spec in pipeline.steps.items()}
+    return {name: phrases for name, phrases in found.items() if phrases}
 
 
 @click.command()

@@ -77,9 +77,13 @@ def unit(code: str) -> str:
 
 def _add(parent: Node, task: TaskLineage) -> Node:
     code = dict(task.code)
-    source = f"source {code['source'][:16]}" if "source" in code else f"{code['package']} {code['step']}"
-    version = f" version {code['version']}" if "version" in code else ""
-    node = parent.add(f"step {click.style(task.step, fg='cyan')}  {faint(source + version)}")
+    if task.image:
+        origin = f"image {task.image} {code['image'][:19]} ({code['contract']})"
+    elif "source" in code:
+        origin = f"source {code['source'][:16]}"
+    else:
+        origin = f"{code['package']} {code['step']} version {code['version']}"
+    node = parent.add(f"step {click.style(task.step, fg='cyan')}  {faint(origin)}")
     if task.parameters:
         settings: dict[str, Any] = dict(task.parameters)
         node.add("with " + ", ".join(f"{key}={text(value)}" for key, value in settings.items()))

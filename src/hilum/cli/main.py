@@ -36,6 +36,7 @@ COMMANDS = {
     "quarantine": ("hilum.cli.quarantine:quarantine", "What was refused: list, show, release."),
     "validate": ("hilum.cli.define:validate", "Check pipeline files."),
     "steps": ("hilum.cli.define:steps", "The steps that pipelines can use."),
+    "step": ("hilum.cli.step:step", "Start a step of your own, or try one alone."),
     "doctor": ("hilum.cli.doctor:doctor", "What is wrong with a home, and how to mend it."),
     "demo": ("hilum.cli.demo:demo", "Process real scans and a phantom, and show the results."),
 }

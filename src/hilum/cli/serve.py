@@ -17,7 +17,6 @@ SECONDS = click.FloatRange(min=0)
 @click.option(
     "--watch",
     multiple=True,
-    required=True,
     metavar="FOLDER",
     type=click.Path(path_type=Path, file_okay=False),
     help="A folder to watch, made if it is not there; repeatable.",
@@ -26,6 +25,8 @@ SECONDS = click.FloatRange(min=0)
 @click.option("--still", type=SECONDS, help="Seconds that a file must not change before it counts (2).")
 @click.option("--sweep", type=SECONDS, help="Seconds between two looks at everything (60).")
 @slots_option
+@click.option("--lead", is_flag=True, default=None, help="Of several engines on this ledger, one leads.")
+@click.option("--health", metavar="ADDRESS", help="Serve /healthz, /readyz and /metrics there, e.g. :8080.")
 @click.pass_obj
 def serve(
     options: Options,
@@ -34,11 +35,13 @@ def serve(
     still: float | None,
     sweep: float | None,
     slots: int | None,
+    lead: bool | None,
+    health: str | None,
 ) -> None:
     """Watch folders and process what arrives once its series has settled.
 
     SIGTERM or Ctrl-C: what is at work is finished, nothing new is begun, and the process ends with 0.
     """
-    options.settings |= {"still": still, "sweep": sweep, "slots": slots}
+    options.settings |= {"still": still, "sweep": sweep, "slots": slots, "lead": lead, "health": health}
     with options.open(create=True, log_level="info") as home:
         home.serve(*watch, pipelines=pipelines, stop=stop_on_signals())

@@ -106,7 +106,7 @@ def columns_of(rows: Iterable[Mapping[str, Any]], extra: Iterable[Column] = ()) 
         for name, value in row.items():
             if value and isinstance(value, list) and is_sequence(name):
                 items.setdefault(name, []).extend(value)
-    for name in sorted(names - {column.name for column in columns}, key=_order):
+    for name in sorted(names - {column.name for column in columns}, key=place_of):
         if not is_sequence(name):
             columns.append(_column(name))
         elif fields := columns_of(items.get(name, ())):
@@ -129,7 +129,8 @@ def is_sequence(name: str) -> bool:
     return element is not None and element.vr == "SQ" and not element.repeating
 
 
-def _order(name: str) -> tuple[int, int, str]:
+def place_of(name: str) -> tuple[int, int, str]:
+    """What columns and fields are sorted by: DICOM's by tag, private sequences, the rest."""
     element = lookup(name)
     if element is not None:
         return (0, element.tag, name)

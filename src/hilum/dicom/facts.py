@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hilum.dicom.columns import is_binary
@@ -60,7 +60,7 @@ class Fact(NamedTuple):
             return None
 
 
-@cache
+@lru_cache(maxsize=1 << 14)  # tags are whatever a file says
 def fact_of(tag: int) -> Fact | None:
     """How the attribute becomes a fact; None where it never does."""
     element = elements().get(tag)

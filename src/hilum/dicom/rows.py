@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from hilum.dicom.columns import CONVERSION_FAULTS, OTHER_ELEMENTS, PRIVATE_SEQUENCE, column_of, is_binary
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
     repeating: bool
 
 
-@cache
+@lru_cache(maxsize=1 << 14)  # tags are whatever a file says
 def plan_of(tag: int) -> Plan | None:
     """The plan of an attribute; None where the dictionary has none."""
     element = by_tag(tag)

@@ -7,19 +7,19 @@ somebody else has taken over meanwhile, costs a look-up and changes nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from hilum.engine.judge import judge, memory_of
-from hilum.engine.neighbours import dead_neighbours
+from hilum.engine.neighbours import dead_neighbours, other_engines
 from hilum.engine.observe import Observer
 from hilum.engine.results import result_rows
 from hilum.executors.interface import Executor, Progress
 from hilum.executors.outputs import find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
-from hilum.ledger.interface import Claim, Finished, Ledger
-from hilum.model.work import AttemptReport, AttemptSpec, TaskState
+from hilum.ledger.interface import Claim, Finished, Ledger, RunInfo
+from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec, Manifest, TaskState
 from hilum.storage import Storage
 
 LEASE = 60.0
@@ -37,6 +37,7 @@ class Dispatcher:
         owner: this engine, ``<machine>/<pid>/<start>``.
         limits: most attempts at once, by pipeline; absent ones have no limit.
         memory_cap: bytes that no attempt may exceed.
+        committed: told of each result before its end is recorded, once at least.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Dispatcher:
         memory_cap: int,
         rng: random.Random | None = None,
         observer: Observer | None = None,
+        committed: Callable[[Manifest, RunInfo], None] = lambda manifest, run: None,
     ) -> None:
         self._ledger = ledger
         self._executor = executor
@@ -61,9 +63,12 @@ class Dispatcher:
         self._memory_cap = memory_cap
         self._rng = rng or random.Random()
         self._observer = observer or Observer()
+        self._committed = committed
         self._claims: dict[str, Claim] = {}
         self._last_heartbeat = float("-inf")
         self.draining = False
+        self._adopted = False
+        self.alone = False
 
     @property
     def busy(self) -> int:
@@ -141,6 +146,7 @@ class Dispatcher:
                 continue
             manifest = find_manifest(self._storage, result.task_key)
             if manifest is not None:
+                self._committed(manifest, claim.run)
                 for table, items in result_rows(manifest, claim.run, now).items():
                     rows.setdefault(table, []).extend(items)
         return judge(claim, report, now, self._rng, memory_cap=self._memory_cap, rows=rows)
@@ -164,8 +170,28 @@ class Dispatcher:
         for attempt_id, claim in self._claims.items():
             if claim.segment_id in stale:
                 self._executor.cancel(attempt_id)
-        lost = self._ledger.reclaim(
-            self._clock.now(), gone=dead_neighbours(self._ledger.owners(), self._owner)
-        )
+        owners = self._ledger.owners()
+        gone = other_engines(owners, self._owner) if self.alone else dead_neighbours(owners, self._owner)
+        if self._executor.adopts:
+            self._adopt(gone)
+        lost = self._ledger.reclaim(self._clock.now(), gone=gone)
         if lost:
             log.warning("attempts were lost and are tried again", count=lost)
+
+    def _adopt(self, gone: Sequence[str]) -> None:
+        """Go on with attempts that outlived their engine; what the executor does not find was lost with it."""
+        now = self._clock.now()
+        claims = {each.attempt_id: each for each in self._ledger.take_over(self._owner, now, LEASE, gone)}
+        if not claims and self._adopted:
+            return
+        self._adopted = True  # once in any case: it clears away what nobody wants
+        found = {spec.id for spec in self._executor.adopt(claims.keys())}
+        self._claims.update(claims)
+        if found:
+            log.info("attempts were adopted", count=len(found))
+        reports = [
+            AttemptReport(each, AttemptOutcome.LOST, reason="engine-gone", executor=self._executor.name)
+            for each in claims.keys() - found
+        ]
+        if reports:
+            self._record(reports)

@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hilum.engine.derive import Derivations
 from hilum.engine.dispatch import Dispatcher
 from hilum.engine.intake import Intake, IntakeReport
 from hilum.engine.observe import Observer
 from hilum.engine.planner import Planner
 from hilum.engine.recorder import Recorder
 from hilum.engine.settle import Settler, follow_moves
+from hilum.errors import HilumError
 from hilum.executors.interface import Executor
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Ledger, RunInfo
+from hilum.model.image import ImageResolver
 from hilum.pipeline.compiled import CompiledPipeline
+from hilum.pipeline.plan import looked_up_again
 from hilum.sources.interface import Source
 from hilum.storage import Storage
 from hilum.warehouse.interface import Warehouse
 
 RECORD_EVERY = 2.0
 SETTLE_EVERY = 1.0
+LOOK_UP_EVERY = 60.0
+"""Seconds for which a serving engine takes an image's tag to mean what it meant."""
 ASKED_ABOUT = 100
 """Subjects in one question about what has not ended."""
 
@@ -58,6 +64,7 @@ class Engine:
         results: folder of links for people, or None.
         owner: names this engine in leases, ``<machine>/<pid>/<start>``.
         memory_cap: bytes that no attempt may exceed.
+        images: asked now and then what the tags of pipelines' images mean; None: they keep their meaning.
     """
 
     def __init__(
@@ -75,7 +82,9 @@ class Engine:
         rng: random.Random | None = None,
         observer: Observer | None = None,
         readers: int = 1,
+        images: ImageResolver | None = None,
     ) -> None:
+        self.owner = owner
         self._ledger = ledger
         self._storage = storage
         self._executor = executor
@@ -86,6 +95,7 @@ class Engine:
             ledger, clock, self._observer, lambda subjects: follow_moves(ledger, storage, subjects), readers
         )
         self.settler = Settler(ledger, storage, clock, self.planner.patience)
+        self.derivations = Derivations(ledger, storage, clock, self.intake.take_read)
         self.recorder = Recorder(ledger, warehouse, storage, clock, owner, results, self._observer)
         self.dispatcher = Dispatcher(
             ledger,
@@ -97,8 +107,11 @@ class Engine:
             memory_cap=memory_cap,
             rng=rng,
             observer=self._observer,
+            committed=self.derivations.follow,
         )
+        self._images = images
         self._recorded = self._settled = float("-inf")
+        self._looked_up = clock.monotonic()
 
     def process(
         self, source: Source, *, verify: bool = False, stop: Callable[[], bool] = lambda: False
@@ -112,8 +125,15 @@ class Engine:
         self.settler.settle()
         started = [*self.planner.plan(), *self.planner.plan(taken.subjects)]
         self.work(taken.subjects, stop=stop)
-        runs = [run for run, _plan in self._ledger.current_runs(taken.subjects).values()]
-        return RunReport(taken.counts, runs, started, frozenset(taken.subjects), stop())
+        subjects = set(taken.subjects)
+        while (made := self.derivations.taken()) and not stop():
+            subjects |= made
+            self._ledger.close_subjects(made)
+            self.settler.settle()
+            started += self.planner.plan(made)
+            self.work(made, stop=stop)
+        runs = [run for run, _plan in self._ledger.current_runs(subjects).values()]
+        return RunReport(taken.counts, runs, started, frozenset(subjects), stop())
 
     def take_in(
         self, source: Source, *, verify: bool = False, stop: Callable[[], bool] = lambda: False
@@ -153,10 +173,31 @@ class Engine:
         happened = False
         if self._clock.monotonic() - self._settled >= SETTLE_EVERY:
             self._settled = self._clock.monotonic()
+            self._look_up_images()
             happened = bool(self.settler.settle()) | bool(self.planner.plan())
         happened |= self.dispatcher.tick(0.0 if happened else timeout)
         self.record_sometimes()
         return happened
+
+    @property
+    def alone(self) -> bool:
+        """Whether every other engine on this ledger is gone, whatever the ledger still holds of it."""
+        return self.dispatcher.alone
+
+    @alone.setter
+    def alone(self, value: bool) -> None:
+        self.dispatcher.alone = value
+
+    @property
+    def outlived(self) -> bool:
+        """Whether attempts go on when this engine ends."""
+        return self._executor.adopts
+
+    def hand_over(self) -> None:
+        """Leave what is at work to the next engine, record everything."""
+        self.dispatcher.draining = True
+        self.recorder.record()
+        self.recorder.finish()
 
     def record_sometimes(self) -> None:
         """Feed the warehouse now and then, while other things go on."""
@@ -167,6 +208,20 @@ class Engine:
     def close(self) -> None:
         """Stop what still runs; its claims are freed by whoever comes next."""
         self._executor.close()
+
+    def _look_up_images(self) -> None:
+        """Ask now and then what tags mean; a registry that is away changes nothing."""
+        now = self._clock.monotonic()
+        if self._images is None or now - self._looked_up < LOOK_UP_EVERY:
+            return
+        self._looked_up = now
+        try:
+            self.planner.pipelines = tuple(
+                replace(each, plan=looked_up_again(each.plan, self._images))
+                for each in self.planner.pipelines
+            )
+        except HilumError as error:
+            log.warning("images could not be looked up", reason=error.reason)
 
     def _waiting(self, subjects: list[str] | None) -> bool:
         """Whether runs (of these subjects) have not ended. It is asked after every attempt, so it looks at few

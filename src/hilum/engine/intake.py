@@ -123,6 +123,12 @@ class Intake:
         take_in_passing()
         return report
 
+    def take_read(self, read: Sequence[Received]) -> set[str]:
+        """Take in what was read elsewhere; ids of its subjects."""
+        report = IntakeReport()
+        self._take_in(read, self._ledger.known([item.arrival.uri for item in read]), report)
+        return report.subjects
+
     def _expanded(
         self, source: Source, report: IntakeReport, passing: deque[Arrival], verify: bool
     ) -> Iterator[Item]:

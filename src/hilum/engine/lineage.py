@@ -33,6 +33,7 @@ class TaskLineage:
     """A committed task: what it was, who did it, what it needed and gave.
 
     Attributes:
+        image: the reference under which a container image was asked for; its digest is in ``code``.
         needs: earlier tasks by the step's name. used_by: later ones that took its outputs.
         attempt: the row of ``attempts``, empty where another home made the result.
     """
@@ -40,6 +41,7 @@ class TaskLineage:
     task_key: str
     step: str
     code: Mapping[str, str]
+    image: str
     parameters: Mapping[str, Any]
     revision: str
     started_at: Any
@@ -59,6 +61,7 @@ class TaskLineage:
             "task_key": self.task_key,
             "step": self.step,
             "code": dict(self.code),
+            "image": self.image,
             "parameters": dict(self.parameters),
             "revision": self.revision,
             "started_at": self.started_at,
@@ -201,6 +204,7 @@ def _task(row: Mapping[str, Any]) -> TaskLineage:
         task_key=row["task_key"],
         step=row["step"],
         code=json.loads(row["code"]),
+        image=row["image"] or "",
         parameters=json.loads(row["parameters"]),
         revision=row["revision"],
         started_at=row["started_at"],
@@ -243,7 +247,7 @@ def _draw(task: TaskLineage, lines: list[str], drawn: set[str]) -> None:
         return
     drawn.add(task.task_key)
     node = _node(task.task_key)
-    code = task.code.get("version") or task.code.get("source", "")[:12]
+    code = task.image or task.code.get("version") or task.code.get("source", "")[:12]
     lines.append(f'  {node}["{task.step}<br/>{code}"]')
     lines.append(f"  instances --> {node}")
     for artifact in task.artifacts:

@@ -17,3 +17,8 @@ def dead_neighbours(owners: Iterable[str], me: str) -> list[str]:
         if host == machine and owner != me and not os.path.exists(f"/proc/{pid}"):
             gone.append(owner)
     return gone
+
+
+def other_engines(owners: Iterable[str], me: str) -> list[str]:
+    """Those of ``owners`` that are engines, and not ``me``; commands that record for a moment are none."""
+    return [owner for owner in owners if owner != me and not owner.endswith("/record")]

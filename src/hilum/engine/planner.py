@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hilum.engine.derive import makers
 from hilum.engine.settle import Patience
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
@@ -108,7 +109,9 @@ class Planner:
 
     @staticmethod
     def _takes(pipeline: CompiledPipeline, subject: Subject) -> bool:
-        return pipeline.scope is subject.scope and pipeline.selects(subject.facts, subject.instances)
+        if pipeline.scope is not subject.scope or pipeline.name in makers(subject.facts):
+            return False
+        return pipeline.selects(subject.facts, subject.instances)
 
 
 def compare(

@@ -83,6 +83,7 @@ def result_rows(manifest: Manifest, run: RunInfo, now: datetime) -> dict[str, li
         "task_key": key,
         "step": manifest.step,
         "code": json.dumps(dict(manifest.code), sort_keys=True),
+        "image": manifest.image or None,
         "parameters": json.dumps(dict(manifest.parameters), sort_keys=True),
         "revision": manifest.revision,
         "attempt": manifest.attempt,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from hilum.engine.engine import Engine
 from hilum.engine.intake import UNCHANGED
+from hilum.engine.lead import Leadership
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.sources.interface import Source
@@ -22,34 +24,54 @@ def serve(
     clock: Clock,
     stop: Callable[[], bool],
     turn: Callable[[], None] = lambda: None,
+    leadership: Leadership | None = None,
 ) -> None:
     """Take in what arrives and do what follows, until ``stop``; then end what is at work, and nothing new.
 
     Args:
         turn: called once a turn, for whoever shows what happens.
+        leadership: where several engines serve one home, of which one leads. The one that stops then hands its
+            attempts over, if they go on without it.
+
+    Raises:
+        LeadershipLost: another engine took over.
     """
     log.info("serving", count=len(sources))
     looked = float("-inf")
     while not stop():
+        if leadership:
+            engine.alone = leadership.renew()
+            if not engine.alone:
+                time.sleep(LOOK_EVERY)
+                turn()
+                continue
         taken = 0
         if clock.monotonic() - looked >= LOOK_EVERY:
-            taken = _look(engine, sources, stop)
+            taken = _look(engine, sources, stop, turn)
             looked = clock.monotonic()
         engine.advance(0.0 if taken else LOOK_EVERY / 2)
         turn()
-    log.info("draining")
-    engine.drain()
+    if leadership and engine.outlived:
+        engine.hand_over()
+    else:
+        log.info("draining")
+        engine.drain()
+    if leadership:
+        leadership.give_up()
     log.info("stopped")
 
 
-def _look(engine: Engine, sources: Sequence[Source], stop: Callable[[], bool]) -> int:
+def _look(
+    engine: Engine, sources: Sequence[Source], stop: Callable[[], bool], turn: Callable[[], None]
+) -> int:
     """Take in what the sources have now, with a turn of the engine after each batch."""
 
-    def turn() -> None:
+    def meanwhile() -> None:
         engine.advance(0.0)
+        turn()
 
     taken = 0
     for source in sources:
-        counts = engine.intake.take(source, stop=stop, meanwhile=turn).counts
+        counts = engine.intake.take(source, stop=stop, meanwhile=meanwhile).counts
         taken += sum(number for name, number in counts.items() if name != UNCHANGED)
     return taken

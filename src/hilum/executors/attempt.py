@@ -18,19 +18,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hilum.errors import HilumError, StepError, TerminalError, UsageError
-from hilum.executors.outputs import Made, code_measurements, collect, find_manifest
-from hilum.executors.staging import measured, stage_instances, stage_need
+from hilum.executors.outputs import Made, code_measurements, collect
+from hilum.executors.staging import stage_instances
+from hilum.executors.tasks import Tasks
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.kernel.logging import get_logger
-from hilum.model.keys import task_key
 from hilum.model.work import AttemptSpec, Manifest, StepPlan, TaskResult, TaskState
 from hilum.steps.api import Step
-from hilum.steps.context import Context, InputInstance, Needed
+from hilum.steps.context import Context, InputInstance
 from hilum.steps.registry import StepRegistry
 from hilum.storage import Storage, StorageFull
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-STOPPED = (TaskState.DEAD, TaskState.BLOCKED)
 
 log = get_logger(__name__)
 
@@ -81,9 +80,7 @@ class Attempt:
         self._host = host
         self._registry = registry or StepRegistry()
         self._clock = clock or SystemClock()
-        self._results: dict[str, TaskResult] = {}
-        self._manifests: dict[str, Manifest] = {}
-        self._needed: dict[str, Needed] = {}
+        self._tasks = Tasks(spec, storage, self._clock)
         self._instances: list[InputInstance] | TerminalError | None = None
         self._shared: dict[str, Any] = {}
 
@@ -96,13 +93,13 @@ class Attempt:
             MemoryError: as a step met it; what comes after it is left.
         """
         for plan in self._spec.steps:
-            if any(self._unfinished(need) for need in (*plan.needs, *plan.after)):
+            if any(self._tasks.unfinished(need) for need in (*plan.needs, *plan.after)):
                 continue
             self._host.begins(plan.name)
             started = self._clock.now()
             step: Step | None = None
             try:
-                result = self._without_computing(plan, started)
+                result = self._tasks.without_computing(plan, started)
                 if result is None:
                     step = self._step(plan)
                     result = self._compute(plan, step, started)
@@ -112,9 +109,9 @@ class Attempt:
                 self._throw_away(output_folder(self._folder, plan.name))
                 result = self._failed(plan, step, started, error)
             self._throw_away(self._scratch(plan.name))
-            self._results[plan.name] = result
+            self._tasks.ended(result)
             self._host.ends(result)
-        return list(self._results.values())
+        return self._tasks.results
 
     def _scratch(self, step: str) -> Path:
         return self._folder / "scratch" / step
@@ -122,63 +119,6 @@ class Attempt:
     def _throw_away(self, folder: Path) -> None:
         """Make room at once: the disk that this step filled is that of the next ones."""
         shutil.rmtree(folder, ignore_errors=True)
-
-    def _unfinished(self, need: str) -> bool:
-        """A need that this attempt was to do and did not: it failed in a way that may pass."""
-        ours = need in {plan.name for plan in self._spec.steps}
-        result = self._results.get(need)
-        return ours and (result is None or not result.state.final)
-
-    def _state(self, need: str) -> TaskState:
-        if need in self._results:
-            return self._results[need].state
-        if need in self._spec.done:
-            return TaskState.SKIPPED if self._spec.done[need] is None else TaskState.SUCCEEDED
-        return TaskState.DEAD
-
-    def _manifest(self, need: str) -> Manifest:
-        if need not in self._manifests:
-            key = self._spec.done[need] or ""
-            manifest = find_manifest(self._storage, key)
-            if manifest is None:
-                raise TerminalError(
-                    f"the result of needed step {need!r} is gone from storage",
-                    reason="result-missing",
-                    hint="hilum doctor says what else is",
-                )
-            self._manifests[need] = manifest
-        return self._manifests[need]
-
-    def _without_computing(self, plan: StepPlan, started: datetime) -> TaskResult | None:
-        """The result, where it follows from needs or condition, or is committed already."""
-
-        def result(state: TaskState, reason: str = "", *, key: str = "") -> TaskResult:
-            return TaskResult(plan.name, state, key, bool(key), reason, "", started, self._clock.now())
-
-        states = {need: self._state(need) for need in plan.needs}
-        if any(state in STOPPED for state in states.values()):
-            return result(TaskState.BLOCKED, "need-dead")
-        if TaskState.SKIPPED in states.values():
-            return result(TaskState.SKIPPED, "need-skipped")
-        if plan.condition and not self._holds(plan):
-            return result(TaskState.SKIPPED, "condition-false")
-        key = self._key(plan)
-        manifest = find_manifest(self._storage, key)
-        if manifest is None:
-            return None
-        self._manifests[plan.name] = manifest
-        return result(TaskState.SUCCEEDED, key=key)
-
-    def _holds(self, plan: StepPlan) -> bool:
-        from hilum.pipeline.expressions import Condition
-
-        condition = Condition(plan.condition)
-        done = [name for name in condition.names if self._state(name) is TaskState.SUCCEEDED]
-        return condition.holds({name: measured(self._manifest(name)) for name in done})
-
-    def _key(self, plan: StepPlan) -> str:
-        needs = {need: self._manifest(need).outputs_digest for need in plan.needs}
-        return task_key(plan, self._spec.scope, self._spec.revision, needs)
 
     def _step(self, plan: StepPlan) -> Step:
         step = self._registry.get(plan.uses)
@@ -199,7 +139,7 @@ class Attempt:
             raise UsageError(
                 f"the parameters of step {plan.name!r} do not fit", reason="bad-parameters"
             ) from None
-        key = self._key(plan)
+        key = self._tasks.key(plan)
         context = self._context(plan, step, key)
         step(context, parameters)
         files, beside = collect(step, context.output_folder)
@@ -209,13 +149,13 @@ class Attempt:
             Made(
                 step=plan.name,
                 task_key=key,
-                needs={need: self._manifest(need).task_key for need in plan.needs},
+                needs={need: self._tasks.manifest(need).task_key for need in plan.needs},
                 files=files,
                 measurements=code_measurements(key, step, context.readings),
                 started_at=started.isoformat(),
             )
         )
-        self._manifests[plan.name] = manifest
+        self._tasks.committed(plan.name, manifest)
         reused = manifest.attempt != self._spec.id
         return TaskResult(
             plan.name, TaskState.SUCCEEDED, key, reused, started_at=started, finished_at=self._clock.now()
@@ -230,7 +170,7 @@ class Attempt:
             step=step,
             scope=self._spec.scope,
             instances=self._staged(),
-            needs={need: self._staged_need(need) for need in plan.needs},
+            needs={need: self._tasks.staged_need(need, self._folder) for need in plan.needs},
             output_folder=output,
             scratch=scratch,
             log=log.bind(**ids),
@@ -249,13 +189,6 @@ class Attempt:
         if isinstance(self._instances, TerminalError):
             raise self._instances
         return self._instances
-
-    def _staged_need(self, need: str) -> Needed:
-        if need not in self._needed:
-            self._needed[need] = stage_need(
-                self._storage, self._manifest(need), self._folder / "needs" / need
-            )
-        return self._needed[need]
 
     def _failed(
         self, plan: StepPlan, step: Step | None, started: datetime, error: BaseException

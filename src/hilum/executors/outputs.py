@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hilum.errors import StepError, TerminalError
+from hilum.errors import StepError, TerminalError, TransientError
 from hilum.kernel.clock import Clock
 from hilum.kernel.digest import digest_file, short_id
 from hilum.model.codec import from_json, to_json
 from hilum.model.keys import artifact_object, manifest_object, outputs_digest
 from hilum.model.work import Artifact, AttemptSpec, Manifest, Measurement
 from hilum.steps.api import Reading, Step
-from hilum.storage import ObjectMissing, Storage
+from hilum.storage import CreationInDoubt, ObjectMissing, Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,8 @@ def commit(
         folder: the step's output folder; its declared files are moved away.
 
     Raises:
-        StorageFull: nothing is left behind. TerminalError: ``bad-output``, a file is not what it was.
+        StorageFull: nothing is left behind. CreationInDoubt: the result may be there. TerminalError: ``bad-output``,
+            a file is not what it was.
     """
     step = next(step for step in spec.steps if step.name == made.step)
     artifacts: list[Artifact] = []
@@ -163,11 +164,14 @@ def commit(
             machine=machine,
             started_at=made.started_at,
             finished_at=clock.now().isoformat(),
+            image=step.image.reference if step.image else "",
         )
         data = json.dumps(to_json(manifest), separators=(",", ":")).encode()
         if storage.create(manifest_object(made.task_key), data):
             return data
-    except BaseException:
+    except CreationInDoubt:
+        raise  # the manifest may be there, and then it names these files; so it may after an interrupt
+    except Exception:
         _discard(storage, artifacts)
         raise
     _discard(storage, artifacts)
@@ -191,5 +195,5 @@ def _describe(attempt: str, key: str, file: MadeFile, folder: Path) -> Artifact:
 
 def _discard(storage: Storage, artifacts: list[Artifact]) -> None:
     for artifact in artifacts:
-        with suppress(OSError):
+        with suppress(OSError, TransientError):
             storage.delete(artifact.object)

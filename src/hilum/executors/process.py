@@ -94,7 +94,7 @@ class ProcessExecutor(Executor):
     def watch(self, timeout: float) -> Sequence[AttemptReport | Progress]:
         zygote = self._zygote
         slots = {slot.channel: slot for slot in zygote.slots} if zygote else {}
-        ready = wait([*slots, *([zygote.control] if zygote else [])], 0 if self._events else timeout)
+        ready = wait(self.waitables(), 0 if self._events else timeout)
         for channel in ready:
             if zygote and isinstance(channel, Connection):
                 self._receive(zygote, slots[channel])
@@ -103,6 +103,10 @@ class ProcessExecutor(Executor):
         self._start()
         events, self._events = self._events, []
         return events
+
+    def waitables(self) -> Sequence[Any]:
+        zygote = self._zygote
+        return [*(slot.channel for slot in zygote.slots), zygote.control] if zygote else []
 
     def cancel(self, attempt_id: str) -> None:
         for spec in [spec for spec in self._queue if spec.id == attempt_id]:

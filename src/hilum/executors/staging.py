@@ -2,8 +2,8 @@
 
 Instances stay where they were found, so they may have changed since. The revision says what they were: size and
 version as intake saw them prove a file unchanged for the price of a stat; where they differ, the digest decides.
-Members of archives are copied out, once for an attempt and in one pass over each archive; of them the digest decides
-always.
+Members of archives are copied out, once for an attempt and in one pass over each archive, and objects of buckets are
+downloaded, several at a time; of them the digest decides always.
 """
 
 from __future__ import annotations
@@ -11,32 +11,38 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 from hilum.errors import TerminalError
-from hilum.kernel.address import archive_of, file_version, is_local, local_path
+from hilum.kernel.address import archive_of, file_version, is_in_bucket, is_local, local_path
 from hilum.kernel.digest import CHUNK, digest_file
 from hilum.model.keys import revision_object
 from hilum.model.subject import Member
 from hilum.model.work import Manifest
 from hilum.steps.context import InputInstance, Needed
-from hilum.storage import Storage
+from hilum.storage import ObjectMissing, Storage
 from hilum.storage.objects import Opened, open_objects, version_at
+
+DOWNLOADS = 8
+"""Objects of buckets that are downloaded at once."""
 
 
 def stage_instances(storage: Storage, revision: str, folder: Path) -> list[InputInstance]:
     """The revision's instances, each proved to hold the bytes that the revision names.
 
     Args:
-        folder: gets what lies in archives; made if there is any.
+        folder: gets what lies in archives and buckets; made if there is any.
 
     Raises:
         TerminalError: ``input-missing``, ``input-unreadable``, ``input-changed`` or ``unknown-address``.
+        TransientError: a bucket cannot be reached.
     """
     lines = storage.read(revision_object(revision)).splitlines()
     members = [Member(**json.loads(line)) for line in lines]
     copied = _copy_out([member for member in members if archive_of(member.uri)], folder)
+    copied |= _download([member for member in members if _is_object(member)], folder)
     return [
         InputInstance(
             member.sop_instance_uid, copied.get(member.uri) or _file(member), member.series_instance_uid
@@ -52,7 +58,7 @@ def stage_need(storage: Storage, manifest: Manifest, folder: Path) -> Needed:
         path = folder / artifact.path
         storage.fetch(artifact.object, path)
         files.setdefault(artifact.name, []).append(path)
-    return Needed({name: tuple(found) for name, found in files.items()}, measured(manifest))
+    return Needed({name: tuple(found) for name, found in files.items()}, measured(manifest), folder)
 
 
 def measured(manifest: Manifest) -> dict[str, float | int | str | bool]:
@@ -66,7 +72,7 @@ def _file(member: Member) -> Path:
         raise TerminalError(
             "an instance lies at an address that this executor cannot read",
             reason="unknown-address",
-            hint="instances must lie in files of this machine",
+            hint="instances must lie in files of this machine or in buckets",
         )
     path = Path(local_path(member.uri))
     try:
@@ -81,6 +87,37 @@ def _file(member: Member) -> Path:
     if not same:
         raise _changed(member)
     return path
+
+
+def _is_object(member: Member) -> bool:
+    return is_in_bucket(member.uri) and not archive_of(member.uri)
+
+
+def _download(members: Iterable[Member], folder: Path) -> dict[str, Path]:
+    """Files of objects of buckets, by address. Most of the time of each is spent waiting for its first byte."""
+    wanted = {member.uri: member for member in members}
+    if not wanted:
+        return {}
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {uri: folder / f"{member.digest}.dcm" for uri, member in wanted.items()}
+    with ThreadPoolExecutor(DOWNLOADS) as threads:
+        for _ in threads.map(_fetch, wanted.values(), paths.values()):
+            pass
+    return paths
+
+
+def _fetch(member: Member, path: Path) -> None:
+    from hilum.storage.gcs.objects import download_object
+
+    try:
+        with path.open("w+b") as file:
+            download_object(member.uri, file)
+    except ObjectMissing:
+        raise _missing(member) from None
+    except TerminalError as error:
+        raise _unreadable(member, error.message) from None
+    if digest_file(path) != member.digest:
+        raise _changed(member)
 
 
 def _copy_out(members: Iterable[Member], folder: Path) -> dict[str, Path]:

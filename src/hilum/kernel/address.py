@@ -1,4 +1,5 @@
-"""Addresses of objects: ``file:///a/b.dcm`` for a file, ``file:///a/b.zip!/c/d.dcm`` for a member of an archive.
+"""Addresses of objects: ``file:///a/b.dcm`` for a file, ``gs://bucket/a/b.dcm`` for an object of a bucket,
+``file:///a/b.zip!/c/d.dcm`` for a member of an archive.
 
 A name is bytes in no particular encoding, and comes back as it was. Whatever is neither a letter, a digit, ``_.-~``
 nor ``/`` is percent-encoded, an exclamation mark too, so the first ``!/`` is where the archive's own address ends. A
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 
 SCHEME = "file://"
+BUCKET_SCHEME = "gs://"
 INSIDE = "!/"
 
 
@@ -29,6 +31,26 @@ def local_path(uri: str) -> str:
     if INSIDE in uri:
         raise ValueError("a member of an archive has no path of its own")
     return os.fsdecode(unquote_to_bytes(uri.removeprefix(SCHEME)))
+
+
+def is_in_bucket(uri: str) -> bool:
+    """Whether this is the address of a bucket or of something in one."""
+    return uri.startswith(BUCKET_SCHEME)
+
+
+def bucket_object(uri: str) -> tuple[str, str]:
+    """Bucket and name of an object at a ``gs://`` address: the inverse of :func:`bucket_object_uri`."""
+    from urllib.parse import unquote
+
+    bucket, _, name = uri.removeprefix(BUCKET_SCHEME).partition("/")
+    return bucket, unquote(name)
+
+
+def bucket_object_uri(bucket: str, name: str) -> str:
+    """The address of an object in a bucket."""
+    from urllib.parse import quote
+
+    return f"{BUCKET_SCHEME}{bucket}/{quote(name)}"
 
 
 def member_uri(archive: str, name: bytes, nth: int = 1) -> str:

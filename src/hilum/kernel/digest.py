@@ -5,9 +5,12 @@ every machine.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,6 +51,25 @@ def digest_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return digest_stream(stream)
+
+
+def digest_tree(path: Path) -> str:
+    """SHA-256 over a file, or over the names and contents of all files below a folder.
+
+    What seems unchanged (sizes, times, inodes) is not read twice by a process. FileNotFoundError if there is no file.
+    """
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    if not files:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    stats = [(each, each.stat()) for each in files]
+    return _digest_files(
+        path.parent, tuple((each, stat.st_size, stat.st_mtime_ns, stat.st_ino) for each, stat in stats)
+    )
+
+
+@lru_cache(maxsize=64)
+def _digest_files(base: Path, files: tuple[tuple[Path, int, int, int], ...]) -> str:
+    return digest_json([[each.relative_to(base).as_posix(), digest_file(each)] for each, *_ in files])
 
 
 def digest_set(digests: Iterable[str]) -> str:

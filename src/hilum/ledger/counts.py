@@ -14,7 +14,7 @@ from typing import Any
 from hilum.ledger.interface import Summary, TaskInfo
 from hilum.model.work import TaskState
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: what a new database is stamped with."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -267,6 +267,11 @@ class Ledger(ABC):
         """Record attempts' ends; False for one whose claim is no longer the owner's."""
 
     @abstractmethod
+    def take_over(self, owner: str, now: datetime, lease: float, gone: Iterable[str] = ()) -> list[Claim]:
+        """Make attempts whose lease ran out, or whose owner is ``gone``, those of ``owner``: they may still run
+        somewhere. The same attempts, with the same numbers; those of superseded runs are left to ``reclaim``."""
+
+    @abstractmethod
     def reclaim(self, now: datetime, gone: Iterable[str] = ()) -> int:
         """Free segments whose lease ran out or whose owner is ``gone``, and roles of the ``gone``: the attempts are
         lost, not counted. Returns how many attempts."""

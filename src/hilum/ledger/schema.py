@@ -62,6 +62,15 @@ instances = Table(
     Column("size", BigInteger, nullable=False),
     Column("transfer_syntax_uid", Text, nullable=False, default=""),
     Column("header_id", String(32), nullable=False),
+    Column("derived_from", String(64), nullable=False, server_default=""),
+)
+
+memory_needs = Table(
+    "memory_needs",
+    metadata,
+    Column("code", String(64), primary_key=True),
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("memory", BigInteger, nullable=False),
 )
 
 UNPLANNED = "revision <> '' AND planned <> revision"

@@ -10,6 +10,9 @@ from typing import Any
 
 from hilum.kernel.digest import short_id
 
+TASK = "task:"
+"""What the source of an arrival begins with that a task made."""
+
 
 class Outcome(StrEnum):
     """What intake made of an arrival; the four add up to the arrivals."""
@@ -30,7 +33,7 @@ class Arrival:
         version: what changes when the bytes may have changed: a generation or etag in a bucket, modification
             time and inode of a local file.
         arrived_at: when the source saw it (UTC).
-        source: the source's name, such as ``folder``.
+        source: the source's name, such as ``folder``, or ``task:`` and a key for what a task made.
     """
 
     uri: str
@@ -38,6 +41,11 @@ class Arrival:
     version: str
     arrived_at: datetime
     source: str
+
+    @property
+    def derived_from(self) -> str:
+        """The key of the task that made it; empty where it came from outside."""
+        return self.source.removeprefix(TASK) if self.source.startswith(TASK) else ""
 
 
 @dataclass(frozen=True, slots=True)

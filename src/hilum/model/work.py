@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from hilum.model.image import ImagePlan
 from hilum.model.subject import Member, Scope
 
 
@@ -70,6 +71,7 @@ class StepPlan:
         after: steps that the condition reads: they come before, but are no input.
         light: may share an attempt with its neighbours.
         timeout: seconds. memory: bytes. cpu: cores.
+        image: for a step that runs a container image, which then has no ``uses`` and is never light.
     """
 
     name: str
@@ -84,6 +86,7 @@ class StepPlan:
     memory: int = 4 << 30
     cpu: float = 1.0
     retry: Retry = field(default_factory=Retry)
+    image: ImagePlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,10 @@ class RunPlan:
     segments: tuple[tuple[str, ...], ...]
     priority: int = 100
     max_running: int | None = None
+
+    def steps_of(self, segment: int) -> tuple[StepPlan, ...]:
+        """The steps that travel in a segment."""
+        return tuple(step for step in self.steps if step.name in self.segments[segment])
 
     def with_limits_of(self, other: RunPlan) -> RunPlan:
         """This plan with what ``other``, of the same spec, gives its steps: time, memory, cores and retries."""
@@ -161,7 +168,10 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The commit of a task: written once, if absent, under its key. Who reads it knows all that came out."""
+    """The commit of a task: written once, if absent, under its key. Who reads it knows all that came out.
+
+    ``image`` is the reference under which a container image was asked for; its digest is in ``code``.
+    """
 
     task_key: str
     step: str
@@ -176,6 +186,7 @@ class Manifest:
     machine: str
     started_at: str
     finished_at: str
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ parameters and measurements. Everything is checked, whatever else is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from hilum.kernel.nearest import did_you_mean
 from hilum.pipeline.document import Pipeline, StepSpec
 from hilum.pipeline.expressions import Condition, Selector
 from hilum.pipeline.graph import find_cycle
+from hilum.pipeline.images import Declared, declared, image_problems
 from hilum.pipeline.problems import Problem, problems_of
-from hilum.steps.api import Step
+from hilum.steps.api import Output, Step
 from hilum.steps.registry import StepRegistry
 
 
@@ -29,15 +30,23 @@ class Resolved:
     Attributes:
         selector: of ``when``.
         steps: Python steps by their names in the pipeline.
+        images: what steps that run an image declare, by their names in the pipeline.
         parameters: complete, defaults filled in, as plain JSON.
         after: steps that a step's condition reads.
     """
 
     selector: Selector = field(default_factory=lambda: Selector(""))
     steps: dict[str, Step] = field(default_factory=dict)
+    images: dict[str, Declared] = field(default_factory=dict)
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     after: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+    def outputs(self, name: str) -> Sequence[Output] | None:
+        """What a step declares to give; None where that is not known."""
+        if name in self.steps:
+            return self.steps[name].outputs
+        return self.images[name].outputs if name in self.images else None
 
 
 def resolve(
@@ -61,6 +70,9 @@ def resolve(
         resolved.problems.extend(_resolve_step(resolved, name, spec, registry, base))
     for name, spec in pipeline.steps.items():
         resolved.problems.extend(_needs(name, spec, {*pipeline.steps, *dropped}))
+        if spec.image:
+            given = {need: resolved.outputs(need) for need in spec.needs if need in pipeline.steps}
+            resolved.problems.extend(image_problems(name, spec, pipeline.scope, given))
         resolved.problems.extend(
             _condition(resolved, name, spec, {**pipeline.steps, **dict.fromkeys(dropped)})
         )
@@ -75,6 +87,12 @@ def _resolve_step(
     resolved: Resolved, name: str, spec: StepSpec, registry: StepRegistry, base: Path | None
 ) -> Iterator[Problem]:
     if spec.uses is None:
+        resolved.images[name] = declared(spec)
+        resolved.parameters[name] = spec.parameters
+        try:
+            canonical_json(spec.parameters)
+        except ValueError:
+            yield Problem(("steps", name, "with"), "parameters must be plain and finite")
         return
     if spec.resources and (spec.resources.gpu or spec.resources.scratch):
         what = "gpu" if spec.resources.gpu else "scratch"
@@ -119,15 +137,11 @@ def _needs(name: str, spec: StepSpec, known: set[str]) -> Iterator[Problem]:
 def _condition(
     resolved: Resolved, name: str, spec: StepSpec, known: Mapping[str, StepSpec | None]
 ) -> Iterator[Problem]:
-    others = {other: step for other, step in resolved.steps.items() if other != name}
+    others: dict[str, Step | Declared] = {**resolved.steps, **resolved.images}
+    others.pop(name, None)
     try:
         read = Condition(spec.condition).names
         unresolved = [other for other in read if other in known and other not in others and other != name]
-        for other in unresolved:
-            if (unknown := known[other]) and unknown.image:
-                yield Problem(
-                    ("steps", name, "if"), f"step {other!r} runs an image, whose measurements are not known"
-                )
         if not unresolved:  # else its own problem is told, and nothing can be said here
             resolved.after[name] = Condition(spec.condition, others).names
     except UsageError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hilum.model.image import ImageResolver
 from hilum.model.subject import Scope
 from hilum.model.work import RunPlan
 from hilum.pipeline.check import resolve
@@ -37,15 +38,18 @@ class CompiledPipeline:
 
 
 def compile_pipeline(
-    pipeline: Pipeline, registry: StepRegistry | None = None, base: Path | None = None
+    pipeline: Pipeline,
+    registry: StepRegistry | None = None,
+    base: Path | None = None,
+    images: ImageResolver | None = None,
 ) -> CompiledPipeline:
-    """Resolve and plan a pipeline; ``base`` is where its relative ``uses`` start.
+    """Resolve and plan a pipeline; ``base`` is where its relative ``uses`` start, ``images`` who knows images.
 
     Raises:
         PipelineError, UsageError: as :func:`hilum.pipeline.plan.make_plan`.
     """
     resolved = resolve(pipeline, registry or StepRegistry(), base)
-    plan = plan_resolved(pipeline, resolved)
+    plan = plan_resolved(pipeline, resolved, base, images)
     return CompiledPipeline(
         name=pipeline.name,
         scope=pipeline.scope,

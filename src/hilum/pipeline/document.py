@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from hilum.model.subject import Scope
+from hilum.pipeline.containers import IMAGE, KEYS, ONE_OR_MORE, ImageKeys, Model, listed
 from hilum.pipeline.problems import pipeline_error, problems_of
 from hilum.pipeline.quantities import Cores, Duration, Size
 from hilum.steps.api import Step
@@ -33,14 +34,9 @@ from hilum.steps.registry import StepRegistry
 
 M = TypeVar("M", bound=BaseModel)
 STEP_NAME = r"^[a-z][a-z0-9_]*$"
-IMAGE = r"^\S+@sha256:[0-9a-f]{64}$"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
-
-
-class Settle(_Model):
+class Settle(Model):
     """When a subject counts as complete where nothing else says so."""
 
     quiet: Duration = Field(60.0, description="No instance has arrived for this long.")
@@ -55,7 +51,7 @@ class Settle(_Model):
         return self
 
 
-class Resources(_Model):
+class Resources(Model):
     """What an attempt at a step may use."""
 
     cpu: Cores = Field(1.0, description="Cores.")
@@ -64,21 +60,14 @@ class Resources(_Model):
     scratch: Size | None = Field(None, description="Bytes of disk for files that are thrown away.")
 
 
-class RetryPolicy(_Model):
+class RetryPolicy(Model):
     """How often a step is tried again after a transient failure."""
 
     attempts: int = Field(3, ge=1, le=100, description="Attempts in all.")
     backoff: Duration = Field(10.0, description="Wait before the second; doubled each time.")
 
 
-_ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-class StepSpec(_Model):
+class StepSpec(ImageKeys):
     """A step of a pipeline. Either ``uses`` a Python step or runs a container ``image``."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["uses"]}, {"required": ["image"]}]})
@@ -88,14 +77,15 @@ class StepSpec(_Model):
         min_length=1,
         description="A registered step such as qc, or ./file.py:function beside the pipeline file.",
     )
-    image: str | None = Field(None, pattern=IMAGE, description="A container image, pinned by digest.")
-    contract: Literal["native", "map", "mercure", "bids-app"] | None = Field(
-        None, description="What the image expects of its surroundings; native if not given."
+    image: str | None = Field(
+        None,
+        pattern=IMAGE,
+        description="A container image. A tag is resolved to its digest when runs are planned.",
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict, alias="with", description="The step's parameters."
     )
-    needs: Annotated[tuple[str, ...], BeforeValidator(_listed), WithJsonSchema(_ONE_OR_MORE)] = Field(
+    needs: Annotated[tuple[str, ...], BeforeValidator(listed), WithJsonSchema(ONE_OR_MORE)] = Field(
         (), description="Steps whose outputs this one sees."
     )
     condition: str = Field(
@@ -111,12 +101,12 @@ class StepSpec(_Model):
     def _one_kind(self) -> StepSpec:
         if (self.uses is None) == (self.image is None):
             raise ValueError("a step has either uses or image")
-        if self.contract and not self.image:
-            raise ValueError("contract is about an image, and this step has none")
+        if not self.image and (foreign := sorted(KEYS & self.model_fields_set)):
+            raise ValueError(f"{foreign[0]} is about an image, and this step has none")
         return self
 
 
-class Pipeline(_Model):
+class Pipeline(Model):
     """A named graph of steps, a selector saying which subjects it takes, and its scope."""
 
     name: str = Field(

@@ -9,15 +9,15 @@ measurement that was not reported is always of this last kind. ``has(X)`` asks w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hilum.kernel.nearest import did_you_mean
 from hilum.pipeline.cel import ExpressionError, Kind, Program, names
 
 if TYPE_CHECKING:
     from hilum.dicom.standard.keywords import Element
-    from hilum.steps.api import Step
+    from hilum.steps.api import Measure
 
 COUNT = "NumberOfInstances"
 KINDS: dict[Kind, str] = {
@@ -27,6 +27,13 @@ KINDS: dict[Kind, str] = {
 }
 MEASURED: dict[str, Kind] = {"number": "double", "integer": "int", "text": "string", "boolean": "bool"}
 LARGEST = 1 << 63
+
+
+class Measuring(Protocol):
+    """Whatever declares measurements: a Python step, or what a pipeline file says of an image."""
+
+    @property
+    def measurements(self) -> Sequence[Measure]: ...
 
 
 class Selector:
@@ -57,7 +64,7 @@ class Selector:
 class Condition:
     """Whether a step is to run: CEL over ``<step>.<measurement>``."""
 
-    def __init__(self, text: str, declared: Mapping[str, Step] | None = None) -> None:
+    def __init__(self, text: str, declared: Mapping[str, Measuring] | None = None) -> None:
         """Check and compile.
 
         Args:
@@ -139,7 +146,7 @@ def _element_kind(element: Element) -> Kind:
     return lists[kind]
 
 
-def _measurement_kind(path: str, declared: Mapping[str, Step]) -> Kind:
+def _measurement_kind(path: str, declared: Mapping[str, Measuring]) -> Kind:
     step, _, name = path.partition(".")
     if step not in declared:
         raise ExpressionError(f"no other step is named {step!r}", hint=did_you_mean(step, declared))

@@ -19,7 +19,7 @@ Path = tuple[str | int, ...]
 PATTERNS = {
     "name": "lower-case letters, digits and hyphens, beginning with a letter",
     "steps": "lower-case letters, digits and underscores, beginning with a letter",
-    "image": "pin it by digest, name@sha256:..., since a tag can change its meaning",
+    "image": "write registry/name:tag or registry/name@sha256:...",
 }
 
 

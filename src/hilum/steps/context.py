@@ -36,10 +36,14 @@ class InputInstance:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What a needed step gave: its files by output name, its measurements by name."""
+    """What a needed step gave: its files by output name, its measurements by name.
+
+    ``folder`` is what the files lie below, under the relative paths that the step gave them.
+    """
 
     files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     measurements: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    folder: Path = Path()
 
     def file(self, name: str) -> Path:
         """The one file of output ``name``; StepError ``input-missing`` if there is none or more."""
@@ -49,6 +53,10 @@ class Needed:
                 f"expected one file of output {name!r}, found {len(found)}", reason="input-missing"
             )
         return found[0]
+
+    def relative(self, file: Path) -> str:
+        """The relative path under which the step gave a file."""
+        return file.relative_to(self.folder).as_posix()
 
 
 @dataclass

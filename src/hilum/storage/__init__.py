@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from hilum.errors import UsageError
-from hilum.kernel.address import is_local, local_path
-from hilum.storage.interface import ObjectMissing, ObjectStat, Storage, StorageFull
+from hilum.kernel.address import is_in_bucket, is_local, local_path
+from hilum.storage.interface import CreationInDoubt, ObjectMissing, ObjectStat, Storage, StorageFull
 
-__all__ = ["ObjectMissing", "ObjectStat", "Storage", "StorageFull", "open_storage"]
+__all__ = ["CreationInDoubt", "ObjectMissing", "ObjectStat", "Storage", "StorageFull", "open_storage"]
 
 
 def open_storage(uri: str) -> Storage:
@@ -17,5 +17,10 @@ def open_storage(uri: str) -> Storage:
         from hilum.storage.local import LocalStorage
 
         return LocalStorage(Path(local_path(uri)))
+    if is_in_bucket(uri):
+        from hilum.storage.gcs.location import GcsLocation
+        from hilum.storage.gcs.storage import GcsStorage
+
+        return GcsStorage(GcsLocation.of(uri))
     scheme = uri.partition(":")[0]
-    raise UsageError(f"no storage adapter for {scheme!r} addresses", hint="use a file:// address")
+    raise UsageError(f"no storage adapter for {scheme!r} addresses", hint="use a file:// or gs:// address")

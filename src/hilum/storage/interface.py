@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hilum.errors import TerminalError, TransientError
+from hilum.errors import TerminalError, TransientError, UsageError
 
 
 class StorageFull(TransientError):
@@ -27,12 +27,27 @@ class ObjectMissing(TerminalError):
     reason = "object-missing"
 
 
+class CreationInDoubt(TransientError):
+    """The connection broke too often to know whether the object was created: it may be there, whole."""
+
+    reason = "creation-in-doubt"
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectStat:
     """An object's name and size in bytes."""
 
     name: str
     size: int
+
+
+def checked(name: str) -> str:
+    """An object's name, if it is one; UsageError ``bad-object-name`` if it could lead elsewhere."""
+    if "\0" in name or not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise UsageError(
+            "an object's name must be relative, with no empty part and no '..'", reason="bad-object-name"
+        )
+    return name
 
 
 class Storage(ABC):
@@ -49,6 +64,9 @@ class Storage(ABC):
 
         When it returns, the object is complete and outlives any process; nobody ever sees a part of it. A power cut
         may take the newest objects back, whole: their results are computed again (``hilum doctor --mend``).
+
+        Raises:
+            CreationInDoubt: from storage that is reached over a network. Any other error means: not created.
         """
 
     @abstractmethod

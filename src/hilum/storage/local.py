@@ -14,8 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from hilum.errors import UsageError
-from hilum.storage.interface import ObjectMissing, ObjectStat, Storage, StorageFull
+from hilum.storage.interface import ObjectMissing, ObjectStat, Storage, StorageFull, checked
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 TEMPORARY = ".part-"
@@ -123,11 +122,7 @@ class LocalStorage(Storage):
         return path if path.exists() else None
 
     def _path(self, name: str) -> Path:
-        if "\0" in name or not {"", ".", ".."}.isdisjoint(name.split("/")):
-            raise UsageError(
-                "an object's name must be relative, with no empty part and no '..'", reason="bad-object-name"
-            )
-        return self.root / name
+        return self.root / checked(name)
 
     def _copy(self, source: Path, target: Path) -> None:
         handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)

@@ -1,5 +1,6 @@
-"""The one place where an object is opened by its address, be it a file or a member of an archive. Who reads objects
-(intake, attempts, the doctor) knows addresses only; another kind of address is added here.
+"""The one place where an object is opened by its address, be it a file, an object of a bucket or a member of an
+archive in either. Who reads objects (intake, attempts, the doctor) knows addresses only; another kind of address is
+added here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hilum.errors import TerminalError, UnreadableError
-from hilum.kernel.address import archive_of, file_version, is_local, local_path
+from hilum.kernel.address import archive_of, file_version, is_in_bucket, is_local, local_path
 from hilum.storage.archives import ArchiveFault, Member, members
 
 Opened = BinaryIO | TerminalError
@@ -44,7 +45,7 @@ def open_objects(uris: Iterable[str]) -> Iterator[tuple[str, Opened]]:
             continue
         for uri in group:
             try:
-                stream = _open_file(uri)
+                stream = _open(uri)
             except TerminalError as error:
                 yield uri, error
                 continue
@@ -59,28 +60,37 @@ def open_archive(uri: str) -> Iterator[tuple[BinaryIO, Iterator[Member] | None]]
     Raises:
         UnreadableError: as :func:`open_object`; :class:`~hilum.storage.archives.ArchiveFault` while iterating.
     """
-    with _open_file(uri) as stream:
+    with _open(uri) as stream:
         yield stream, _members(uri, stream)
 
 
 def version_at(uri: str) -> str | None:
-    """The version of the file at this address, of a member's archive; None where nothing is."""
+    """The version of the object at this address, of a member's archive; None where nothing is."""
+    uri = archive_of(uri) or uri
+    if is_in_bucket(uri):
+        from hilum.storage.gcs.objects import generation
+
+        return generation(uri)
     try:
-        return file_version(os.stat(local_path(archive_of(uri) or uri)))
+        return file_version(os.stat(local_path(uri)))
     except (OSError, ValueError):
         return None
 
 
-def _open_file(uri: str) -> BinaryIO:
-    from hilum.dicom.header import open_object as open_file
+def _open(uri: str) -> BinaryIO:
+    if is_local(uri):
+        from hilum.dicom.header import open_object as open_file
 
-    if not is_local(uri):
-        raise UnreadableError(
-            "the object lies at an address that Hilum cannot read",
-            reason="unknown-address",
-            hint="objects must lie in files of this machine",
-        )
-    return open_file(Path(local_path(uri)))
+        return open_file(Path(local_path(uri)))
+    if is_in_bucket(uri):
+        from hilum.storage.gcs.objects import open_in_bucket
+
+        return open_in_bucket(uri)
+    raise UnreadableError(
+        "the object lies at an address that Hilum cannot read",
+        reason="unknown-address",
+        hint="objects must lie in files of this machine or in a bucket",
+    )
 
 
 def _members(uri: str, stream: BinaryIO) -> Iterator[Member] | None:
@@ -94,7 +104,7 @@ def _open_members(archive: str, wanted: dict[str, None]) -> Iterator[tuple[str, 
         "the archive has no such member", reason="member-missing", hint="run over the archive again"
     )
     try:
-        with _open_file(archive) as stream:
+        with _open(archive) as stream:
             for member in _members(archive, stream) or ():
                 if member.uri in wanted:
                     del wanted[member.uri]

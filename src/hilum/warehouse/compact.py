@@ -9,7 +9,7 @@ each row of the result comes. Then it takes the rows from the files as they foll
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pyarrow.types as kind
 
-from hilum.warehouse.encode import order_of
+from hilum.dicom.columns import is_sequence, place_of
+from hilum.warehouse.encode import integers, numbers, order_of
 from hilum.warehouse.files import DataFile, damaged
-from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, open_file, writer
+from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, give_back, open_file, writer
+from hilum.warehouse.repeated import numbered, repeated
 from hilum.warehouse.schemas import conform, schema_of, union_schema
-from hilum.warehouse.tables import Table
+from hilum.warehouse.tables import BOOKS, Table
 
 RATIO = 4
 ENOUGH = 8
-FAN_IN = 16
-"""To read a file of many columns takes 10 MB beside its rows: a decompressor for each column."""
+FAN_IN = 12
+"""To read a file of many columns takes 5 MB beside its rows: a decoder for each column."""
 LARGEST = 128 << 20
 """Files of this many bytes are left alone, so that no merge takes minutes."""
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 """Decoded rows of all inputs together that wait for their turn."""
 STEP = 1024
 """Rows between two looks at how large a row group has become."""
@@ -51,8 +54,9 @@ def choose(files: Sequence[DataFile]) -> list[list[DataFile]]:
         return []
     groups: list[list[DataFile]] = [[]]
     merged = 0
+    most = -(-(len(files) - start) // -(-(len(files) - start) // FAN_IN))  # groups of the same size
     for file, size in zip(files[start:], sizes[start:], strict=True):
-        if len(groups[-1]) == FAN_IN or merged + size > LARGEST:
+        if len(groups[-1]) == most or merged + size > LARGEST:
             groups.append([])
             merged = 0
         groups[-1].append(file)
@@ -60,15 +64,43 @@ def choose(files: Sequence[DataFile]) -> list[list[DataFile]]:
     return [group for group in groups if len(group) > 1]
 
 
-def merge(table: Table, files: Sequence[DataFile], target: Path) -> None:
-    """Write all rows of sorted files to one sorted file.
+def merged_schema(table: Table, files: Sequence[DataFile]) -> pa.Schema:
+    """The columns of all files as batches have them, the table's own first, then by tag, so that files with the same
+    ones are of one shape.
 
     Raises:
         WarehouseDamaged: one of the files is no Parquet file.
     """
-    opened = [open_file(file.path) for file in files]
+    schemas = [schema_of(table)]
+    for file in files:
+        with open_file(file.path) as reader:
+            schemas.append(reader.schema_arrow)
+    fields = list(union_schema(schemas))
+    books = [field for field in fields if field.name in BOOKS]
+    own = [field for field in fields if field.name in schemas[0].names and field not in books]
+    others = [field for field in fields if field.name not in schemas[0].names]
+    return pa.schema([*own, *_by_tag(others), *books])
+
+
+def _by_tag(fields: Sequence[pa.Field[Any]]) -> list[pa.Field[Any]]:
+    found = []
+    for field in sorted(fields, key=lambda field: place_of(field.name)):
+        if is_sequence(field.name) and kind.is_list(field.type) and kind.is_struct(field.type.value_type):
+            field = field.with_type(pa.list_(pa.struct(_by_tag(list(field.type.value_type)))))
+        found.append(field)
+    return found
+
+
+def merge(table: Table, files: Sequence[DataFile], schema: pa.Schema, target: Path) -> None:
+    """Write all rows of sorted files to one sorted file.
+
+    Raises:
+        WarehouseDamaged: one of the files cannot be read.
+    """
+    texts = repeated([_described(file.path) for file in files])
+    schema = numbered(schema, set().union(*texts))
+    opened = [open_file(file.path, own) for file, own in zip(files, texts, strict=True)]
     try:
-        schema = union_schema([schema_of(table), *(reader.schema_arrow for reader in opened)])
         streams = [
             _Stream(file.path, reader, schema, BLOCK_BYTES // len(files))
             for file, reader in zip(files, opened, strict=True)
@@ -77,10 +109,15 @@ def merge(table: Table, files: Sequence[DataFile], target: Path) -> None:
         with writer(target, schema) as out:
             while len(sources):
                 sources = sources[_write_group(out, sources, streams) :]
-                pa.default_memory_pool().release_unused()
+                give_back()
     finally:
         for reader in opened:
             reader.close()
+
+
+def _described(path: Path) -> pq.FileMetaData:
+    with open_file(path) as reader:
+        return reader.metadata
 
 
 def _sources(table: Table, streams: Sequence[_Stream]) -> Places:
@@ -95,14 +132,16 @@ def _sources(table: Table, streams: Sequence[_Stream]) -> Places:
 def _ranks(columns: Sequence[pa.ChunkedArray[Any]]) -> Places:
     """Numbers in the order of these values, nulls last."""
     whole = pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type)
-    if pa.types.is_integer(whole.type):
-        return whole.to_numpy()
-    encoded: Any = whole.dictionary_encode().combine_chunks()
+    if kind.is_integer(whole.type):
+        return integers(whole.combine_chunks())
+    repeats = whole if kind.is_dictionary(whole.type) else whole.dictionary_encode()
+    encoded: Any = repeats.combine_chunks()
     values = encoded.dictionary
     ranks = np.empty(len(values) + 1, np.int64)
-    ranks[pc.sort_indices(values).to_numpy()] = np.arange(len(values))
+    ranks[integers(pc.sort_indices(values))] = np.arange(len(values))
     ranks[-1] = len(values)
-    found: Places = ranks[encoded.indices.fill_null(len(values)).to_numpy()]
+    absent = numbers(np.full(len(encoded), len(values)))
+    found: Places = ranks[integers(pc.coalesce(encoded.indices.cast(pa.int64()), absent))]
     return found
 
 
@@ -117,19 +156,29 @@ def _write_group(out: pq.ParquetWriter, sources: Places, streams: Sequence[_Stre
                 parts[place] += streams[place].take(count)
                 size += count * streams[place].row_bytes
         rows = min(rows + STEP, len(sources))
-    whole = pa.concat_tables([part for each in parts for part in each])
-    out.write_table(_arranged(whole, np.argsort(sources[:rows], kind="stable")), row_group_size=GROUP_ROWS)
+    out.write_table(_arranged(parts, np.argsort(sources[:rows], kind="stable")), row_group_size=GROUP_ROWS)
     return rows
 
 
-def _arranged(rows: pa.Table, places: Places) -> pa.Table:
-    """The rows, of which each is told its place in the result."""
+def _arranged(parts: list[list[pa.Table]], places: Places) -> pa.Table:
+    """The rows of all parts, of which each is told its place in the result; the parts are used up."""
+    whole = pa.concat_tables([part for each in parts for part in each])
+    parts.clear()
+    if (places[1:] > places[:-1]).all():
+        return whole
     indices = np.empty(len(places), np.int64)
     indices[places] = np.arange(len(places))
-    if (places[1:] > places[:-1]).all():
-        return rows
-    columns = [column.combine_chunks().take(indices) for column in rows.itercolumns()]
-    return pa.Table.from_arrays(columns, schema=rows.schema)
+    chosen, schema, columns = numbers(indices), whole.schema, list(whole.itercolumns())
+    del whole
+    for number, column in enumerate(columns):  # so that only one column is there twice at a time
+        columns[number] = pa.chunked_array([column.combine_chunks().take(chosen)])
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _blocks(file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordBatch]:
+    """Up to so many rows at a time; Arrow cannot give numbers of two row groups' dictionaries together."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
 
 
 class _Stream:
@@ -139,11 +188,11 @@ class _Stream:
         meta = file.metadata
         size = sum(meta.row_group(group).total_byte_size for group in range(meta.num_row_groups))
         self.total = meta.num_rows
-        # in memory, text that Parquet keeps once in a dictionary is there for every row
-        rows = budget * max(self.total, 1) // max(8 * size, 1)
+        # in memory, numbers and flags take more than in a file
+        rows = budget * max(self.total, 1) // max(2 * size, 1)
         self._path, self._file, self._schema = path, file, schema
-        self._blocks = file.iter_batches(batch_size=min(max(rows, 16), GROUP_ROWS), use_threads=False)
-        self._rows = schema.empty_table()
+        self._blocks = _blocks(file, min(max(rows, 16), GROUP_ROWS))
+        self._rows: pa.Table | None = None
         self.row_bytes = 0
 
     def column(self, name: str) -> pa.ChunkedArray[Any]:
@@ -161,17 +210,17 @@ class _Stream:
         """The next rows, which are then gone."""
         taken = []
         while count:
-            if not len(self._rows):
-                self._fill()
-            taken.append(self._rows.slice(0, count))
-            self._rows = self._rows.slice(len(taken[-1]))
+            rows = self._rows or self._filled()
+            taken.append(rows.slice(0, count))
+            self._rows = rows.slice(count) if count < len(rows) else None
             count -= len(taken[-1])
         return taken
 
-    def _fill(self) -> None:
+    def _filled(self) -> pa.Table:
         try:
             block = next(self._blocks)
         except (pa.ArrowException, OSError, StopIteration) as error:
             raise damaged(self._path) from error
-        self._rows = conform(pa.Table.from_batches([block]), self._schema)
-        self.row_bytes = self._rows.nbytes // max(len(self._rows), 1)
+        rows = conform(pa.Table.from_batches([block]), self._schema)
+        self.row_bytes = rows.nbytes // max(len(rows), 1)
+        return rows

@@ -5,6 +5,10 @@ last batch in it: ``batch-<n>.parquet``, ``compact-<first>-<last>.parquet``. A f
 does not count. So one rename is the commit of a batch, and one rename is the commit of a compaction; whatever a crash
 leaves behind is either not a name that anybody reads or a file that does not count.
 
+Where files of a table have not all the same columns, a name ends with a digest of them, ``-<shape>``, so that a query
+opens one file of each shape to know the columns of all. A shape begins with the table's mark, which tells the columns
+that every file has.
+
 Beside them lies at times a list of rows that were replaced, ``replaced-<last>-<rows>-<count>.parquet``: up to batch
 ``last`` there are so many rows, and so many of them were replaced.
 """
@@ -24,17 +28,18 @@ from hilum.warehouse.interface import WarehouseDamaged, WarehouseUnavailable
 PARTIAL = ".part-"
 SPILL = ".spill-"
 
-_NAME = re.compile(r"batch-(\d{20})\.parquet|compact-(\d{20})-(\d{20})\.parquet")
+_NAME = re.compile(r"(?:batch-(\d{20})|compact-(\d{20})-(\d{20}))(?:-([0-9a-f]{12}))?\.parquet")
 _REPLACED = re.compile(r"replaced-(\d{20})-(\d{12})-(\d{12})\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A Parquet file and the batches in it, first and last included."""
+    """A Parquet file and the batches in it, first and last included; files of one ``shape`` have the same columns."""
 
     path: Path
     first: int
     last: int
+    shape: str = ""
 
     @property
     def compacted(self) -> bool:
@@ -73,12 +78,12 @@ def replaced_lists(folder: Path) -> list[Replaced]:
     return sorted(found, key=lambda each: each.last, reverse=True)
 
 
-def batch_path(folder: Path, batch: int) -> Path:
-    return folder / f"batch-{batch:020}.parquet"
+def batch_path(folder: Path, batch: int, shape: str = "") -> Path:
+    return folder / f"batch-{batch:020}{shape and '-'}{shape}.parquet"
 
 
-def compact_path(folder: Path, first: int, last: int) -> Path:
-    return folder / f"compact-{first:020}-{last:020}.parquet"
+def compact_path(folder: Path, first: int, last: int, shape: str = "") -> Path:
+    return folder / f"compact-{first:020}-{last:020}{shape and '-'}{shape}.parquet"
 
 
 def listing(folder: Path) -> tuple[list[DataFile], list[tuple[DataFile, DataFile]]]:
@@ -87,11 +92,11 @@ def listing(folder: Path) -> tuple[list[DataFile], list[tuple[DataFile, DataFile
     with suppress(FileNotFoundError):
         for name in os.listdir(folder):
             if match := _NAME.fullmatch(name):
-                batch, first, last = match.groups(default="")
-                found.append(DataFile(folder / name, int(batch or first), int(batch or last)))
+                batch, first, last, shape = match.groups(default="")
+                found.append(DataFile(folder / name, int(batch or first), int(batch or last), shape))
     live: list[DataFile] = []
     covered = []
-    for file in sorted(found, key=lambda file: (file.first, -file.last, not file.compacted)):
+    for file in sorted(found, key=lambda file: (file.first, -file.last, not file.compacted, file.path)):
         if live and live[-1].holds(file):
             covered.append((file, live[-1]))
         else:

@@ -9,15 +9,13 @@ are read once more. Series resemble each other, so that is rare after the first 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.json as pj
 import pyarrow.types as kind
 
 from hilum.dicom.columns import NAME_FIELDS, Column, columns_of, is_sequence
-from hilum.warehouse.encode import misfit
+from hilum.warehouse.encode import misfit, read_lines
 from hilum.warehouse.schemas import arrow_type
 from hilum.warehouse.tables import Table
 
@@ -45,9 +43,9 @@ class HeaderReader:
                 table's, or a value that its column's type cannot hold.
         """
         try:
-            rows = _read(lines, self._schema, "infer")
+            rows = read_lines(lines, self._schema, "infer")
             if rows.schema not in (self._schema, self._seen) and self._learn(rows.schema):
-                rows = _read(lines, self._schema, "ignore")
+                rows = read_lines(lines, self._schema, "ignore")
         except (pa.ArrowException, ValueError):
             # Arrow's message quotes the value
             raise misfit(f"a row of {self._table.name} is no JSON, or not of its columns' types") from None
@@ -76,14 +74,6 @@ class HeaderReader:
             raise misfit(f"{self._table.name} takes keywords only") from None
         self._columns, self._schema = columns, _schema(columns)
         return True
-
-
-def _read(lines: bytes, schema: pa.Schema, unexpected: Literal["ignore", "infer"]) -> pa.Table:
-    return pj.read_json(
-        BytesIO(lines),
-        read_options=pj.ReadOptions(use_threads=False, block_size=len(lines) + 1),
-        parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected),
-    )
 
 
 def _schema(columns: Iterable[Column]) -> pa.Schema:

@@ -26,10 +26,12 @@ def fingerprint(uri: str, version: str) -> int:
 
 
 class KnownFiles:
-    """A set of files by fingerprint, in any order, nulls left out."""
+    """A set of files by fingerprint, in any order, nulls left out; by default none."""
 
-    def __init__(self, fingerprints: pa.ChunkedArray[Any]) -> None:
-        self._sorted = np.sort(np.from_dlpack(fingerprints.drop_null().combine_chunks()))
+    def __init__(self, fingerprints: pa.ChunkedArray[Any] | None = None) -> None:
+        self._sorted = np.empty(0, np.uint64)
+        if fingerprints is not None:
+            self._sorted = np.sort(np.from_dlpack(fingerprints.drop_null().combine_chunks()))
 
     def contain(self, arrivals: Sequence[Arrival]) -> list[bool]:
         """Which of these are known, in this version."""

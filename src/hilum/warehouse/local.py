@@ -56,6 +56,7 @@ class LocalWarehouse(Warehouse):
     ) -> None:
         from hilum.warehouse.encode import encode, keep_books
         from hilum.warehouse.parquet import write
+        from hilum.warehouse.schemas import shape_of
 
         filled = {name: items for name, each in rows.items() if (items := list(each))}
         if unknown := sorted(filled.keys() - TABLES.keys() | filled.keys() & {HEADERS}):
@@ -69,7 +70,12 @@ class LocalWarehouse(Warehouse):
             encoded[HEADERS] = self._headers.read(headers)
         for name, table in encoded.items():
             written = keep_books(TABLES[name], batch, table)
-            publish(batch_path(self.root / name, batch), partial(write, rows=written))
+            shape = shape_of(TABLES[name], written.schema) if name == HEADERS else ""
+            target = batch_path(self.root / name, batch, shape)
+            publish(target, partial(write, rows=written))
+            for same in target.parent.glob(f"{batch_path(target.parent, batch).stem}*"):
+                if same != target:  # the same rows, as another version of Hilum wrote them
+                    same.unlink(missing_ok=True)
 
     @cached_property
     def _headers(self) -> HeaderReader:
@@ -85,6 +91,8 @@ class LocalWarehouse(Warehouse):
     def known_files(self, *, hashed: bool) -> KnownFiles:
         from hilum.warehouse.known import FINGERPRINT, KnownFiles
 
+        if not listing(self.root / HEADERS)[0]:  # DuckDB takes 75 MB as soon as it is asked anything
+            return KnownFiles()
         where = "WHERE FileSHA256 <> ''" if hashed else ""
         found = self.query(f"SELECT {FINGERPRINT} AS known FROM all_{HEADERS} {where}", dialect="duckdb")
         return KnownFiles(found.column("known"))
@@ -103,6 +111,7 @@ class LocalWarehouse(Warehouse):
     def compact(self) -> int:
         if not self.root.is_dir():
             return 0
+        from hilum.warehouse.parquet import give_back
         from hilum.warehouse.replaced import find_replaced
 
         gone = 0
@@ -117,6 +126,7 @@ class LocalWarehouse(Warehouse):
                     gone += self._compact(table)
                     if table.key == ROW_ID:
                         find_replaced(self.root / table.name)
+                        give_back()
                 except WarehouseDamaged as error:
                     fault = fault or error
         if fault is not None:
@@ -130,14 +140,19 @@ class LocalWarehouse(Warehouse):
         return [short_name(path) for path in files if not is_sound(path, deep=deep)]
 
     def _compact(self, table: Table) -> int:
-        from hilum.warehouse.compact import choose, merge
+        from hilum.warehouse.compact import choose, merge, merged_schema
+        from hilum.warehouse.parquet import give_back
+        from hilum.warehouse.schemas import shape_of
 
         folder = self.root / table.name
         gone = 0
         while groups := choose(listing(folder)[0]):
             for files in groups:
-                target = compact_path(folder, files[0].first, files[-1].last)
-                publish(target, partial(merge, table, files))
+                schema = merged_schema(table, files)
+                shape = shape_of(table, schema) if table.name == HEADERS else ""
+                target = compact_path(folder, files[0].first, files[-1].last, shape)
+                publish(target, partial(merge, table, files, schema))
+                give_back()
                 gone += len(files) - 1
         return gone
 

@@ -8,25 +8,24 @@ SQL that was written for BigQuery is translated first, so the fences hold for it
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from hilum.dicom.columns import Column
-from hilum.warehouse.files import SPILL
 from hilum.warehouse.googlesql.macros import creations
 from hilum.warehouse.googlesql.marks import dialect_of
 from hilum.warehouse.interface import Dialect
 from hilum.warehouse.query_errors import field_without_alias, refused, translated
+from hilum.warehouse.sessions import open_session
 from hilum.warehouse.tables import HEADERS
 from hilum.warehouse.unseen import unseen
-from hilum.warehouse.views import literal, open_views
+from hilum.warehouse.views import open_views
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,11 +52,12 @@ def run_query(root: Path, sql: str, parameters: Sequence[Any], dialect: Dialect 
     added: list[Column] = []
     while True:
         opened = open_views(root, sql, added)
-        with _database(root, os.getpid()).cursor() as connection:
+        statements = (*opened.statements, *creations(sql))
+        with open_session(root, statements) as session:
+            connection = session.connection
             try:
                 _check(connection, sql)
-                for statement in (*opened.statements, *creations(sql)):
-                    connection.execute(statement)
+                session.create(statements)
                 return _plain_integers(_answer(connection, sql, parameters))
             except duckdb.Error as error:
                 more = None
@@ -82,29 +82,6 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequenc
         found = connection.execute(sql, list(parameters)).to_arrow_table()
     assert found is not None
     return found
-
-
-@lru_cache(maxsize=4)
-def _database(root: Path, process: int) -> duckdb.DuckDBPyConnection:
-    """An empty database of this process, which may read below ``root``; what a question creates is its cursor's own.
-
-    To start one takes longer than most questions, and it remembers how files are described.
-    """
-    database = duckdb.connect(
-        ":memory:",
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
-            "temp_directory": str(root / f"{SPILL}{process}-{os.urandom(4).hex()}"),
-        },
-    )
-    database.execute(f"SET allowed_directories = [{literal(root)}]")
-    database.execute("SET parquet_metadata_cache = true")
-    database.execute("SET GLOBAL TimeZone = 'UTC'")
-    database.execute("SET enable_external_access = false")
-    database.execute("SET lock_configuration = true")
-    return database
 
 
 def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

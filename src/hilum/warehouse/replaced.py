@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hilum.warehouse.encode import integers, numbers
 from hilum.warehouse.files import DataFile, Replaced, damaged, listing, publish, replaced_lists
 from hilum.warehouse.parquet import open_file, write
 from hilum.warehouse.tables import BATCH, KEY, POSITION, SEQ
@@ -37,7 +38,7 @@ def find_replaced(folder: Path) -> None:
     if found is not None:
         rows, positions = found
         made = Replaced(folder, files[-1].last, rows, len(positions))
-        publish(made.path, partial(write, rows=pa.table({POSITION: pa.array(positions)})))
+        publish(made.path, partial(write, rows=pa.table({POSITION: numbers(positions)})))
 
 
 def _found(files: Sequence[DataFile], known: Replaced | None) -> tuple[int, Numbers] | None:
@@ -85,6 +86,6 @@ def _read(path: Path, columns: list[str]) -> Iterator[dict[str, Numbers]]:
     with open_file(path) as file:
         try:
             for block in file.iter_batches(columns=columns, use_threads=False):
-                yield {name: block.column(name).to_numpy() for name in columns}
+                yield {name: integers(block.column(name)) for name in columns}
         except (pa.ArrowException, OSError) as error:
             raise damaged(path) from error

@@ -8,13 +8,15 @@ a wider number, a single value a list of one, and what has nothing in common bec
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kind
 
 from hilum.dicom.columns import Column
-from hilum.warehouse.tables import BATCH, KEY, SEQ, Table
+from hilum.kernel.digest import digest_bytes
+from hilum.warehouse.tables import BOOKS, Table
 
 _ARROW: dict[str, pa.DataType] = {
     "STRING": pa.string(),
@@ -39,7 +41,23 @@ def arrow_type(column: Column) -> pa.DataType:
 def schema_of(table: Table) -> pa.Schema:
     """What every file of the table holds at least."""
     columns = [(column.name, arrow_type(column)) for column in table.columns]
-    return pa.schema([*columns, *((name, pa.int64()) for name in (BATCH, SEQ, KEY))])
+    return pa.schema([*columns, *((name, pa.int64()) for name in BOOKS)])
+
+
+def shape_of(table: Table, schema: pa.Schema) -> str:
+    """The table's mark and a digest of names and types, of which files with the same columns have the same."""
+    return table.mark + digest_bytes(_spelled(schema).encode())[:8]
+
+
+def _spelled(fields: Iterable[pa.Field[Any]]) -> str:
+    """Names and types, whatever the items of lists are called: Arrow and Parquet have different names for those."""
+    return "{" + ",".join(f"{field.name}:{_spelled_type(field.type)}" for field in fields) + "}"
+
+
+def _spelled_type(type_: Any) -> str:
+    if kind.is_list(type_):
+        return f"[{_spelled_type(type_.value_type)}]"
+    return _spelled(type_) if kind.is_struct(type_) else str(type_)
 
 
 def union_schema(schemas: list[pa.Schema]) -> pa.Schema:

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hilum.dicom.columns import CONVERSION_FAULTS, Column, columns_of
+from hilum.kernel.digest import digest_bytes
 
 ROW_ID, RECORDED_AT = "_row_id", "_recorded_at"
 BATCH, SEQ, KEY = "_batch", "_seq", "_row_key"
+BOOKS = (BATCH, SEQ, KEY)
 """Batch and place in it, which say what is newer; and a number for the row id, quick to join by."""
 POSITION = "_position"
 """Batch and place in it as one number, 2^32 places a batch."""
@@ -41,6 +43,11 @@ class Table:
     columns: tuple[Column, ...]
     key: str = ROW_ID
     order: tuple[str, ...] = ()
+
+    @property
+    def mark(self) -> str:
+        """A digest of the columns that every row may have; another version of Hilum may have others."""
+        return digest_bytes(repr(self.columns).encode())[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ TABLES: dict[str, Table] = {
         _table(
             "task_results",
             "a row a task key: the code, parameters, attempt and machine that it was computed by",
-            _columns("STRING", "task_key step code parameters revision attempt machine"),
+            _columns("STRING", "task_key step code image parameters revision attempt machine"),
             _columns("TIMESTAMP", "started_at finished_at"),
         ),
         _table(

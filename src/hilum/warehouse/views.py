@@ -14,7 +14,7 @@ from pathlib import Path
 from hilum.dicom.columns import Column
 from hilum.warehouse.files import DataFile, Replaced, listing, replaced_lists
 from hilum.warehouse.googlesql.idc import IDC_VIEWS
-from hilum.warehouse.tables import HEADERS, RETRACTIONS, ROW_ID, TABLES, VIEWS, Table
+from hilum.warehouse.tables import BOOKS, HEADERS, RETRACTIONS, ROW_ID, TABLES, VIEWS, Table
 
 HISTORY = "all_"
 READY = VIEWS | IDC_VIEWS
@@ -65,10 +65,12 @@ def open_views(root: Path, sql: str, unseen: Sequence[Column] = ()) -> Opened:
     lists = {name: next(iter(replaced_lists(root / name)), None) for name in _tables_below(named)}
     live = {name: listing(root / name)[0] for name in lists}
     files = {name: [file.path for file in found] for name, found in live.items()}
-    history = {name: _history(TABLES[name], paths, unseen) for name, paths in files.items()}
+    history = {name: _history(TABLES[name], found, unseen) for name, found in live.items()}
     gone = history[RETRACTIONS] if files[RETRACTIONS] else ""
     statements = [
-        _create(name, history[name.removeprefix(HISTORY)]) for name in named if name.startswith(HISTORY)
+        _create(name, f"SELECT * FROM {history[name.removeprefix(HISTORY)]}")
+        for name in named
+        if name.startswith(HISTORY)
     ]
     # a view binds what it reads when it is created, so one that nobody named would be paid for
     for name in _shown(named):
@@ -101,15 +103,21 @@ def _create(name: str, query: str) -> str:
     return f"CREATE OR REPLACE TEMP VIEW {name} AS {query}"
 
 
-def _history(table: Table, paths: list[Path], unseen: Sequence[Column]) -> str:
-    bookkeeping = [Column(name, "INTEGER") for name in ("_batch", "_seq", "_row_key")]
-    parts = [_empty([*table.columns, *bookkeeping])]
-    if paths:
-        files = ", ".join(map(literal, paths))
-        parts.append(f"SELECT * FROM read_parquet([{files}], union_by_name = true)")
+def _history(table: Table, files: Sequence[DataFile], unseen: Sequence[Column]) -> str:
+    """A table function or a query in parentheses that gives every row that was ever written."""
+    read = []
+    for shape in sorted({file.shape for file in files}):
+        paths = ", ".join(literal(file.path) for file in files if file.shape == shape)
+        read.append(f"read_parquet([{paths}], union_by_name = {not shape})")
+    empty = []
+    if not files or any(not file.shape.startswith(table.mark) for file in files):
+        empty.append(_empty([*table.columns, *(Column(name, "INTEGER") for name in BOOKS)]))
     if unseen and table.name == HEADERS:
-        parts.append(_empty(unseen))
-    return " UNION ALL BY NAME ".join(parts)
+        empty.append(_empty(unseen))
+    if len(read) == 1 and not empty:  # a query around another costs time, where there are hundreds of columns
+        return read[0]
+    parts = [*empty[:1], *(f"SELECT * FROM {each}" for each in read), *empty[1:]]
+    return f"({' UNION ALL BY NAME '.join(parts)})"
 
 
 def _empty(columns: Iterable[Column]) -> str:
@@ -118,15 +126,15 @@ def _empty(columns: Iterable[Column]) -> str:
 
 
 def _newest(table: Table, history: str, retractions: str, replaced: str) -> str:
-    query = f"SELECT * EXCLUDE (_batch, _seq, _row_key) FROM ({history})"
+    query = f"SELECT * EXCLUDE (_batch, _seq, _row_key) FROM {history}"
     if retractions and table.name != RETRACTIONS:
-        gone = f"SELECT _row_key FROM ({retractions}) WHERE table_name = {literal(table.name)}"
+        gone = f"SELECT _row_key FROM {retractions} WHERE table_name = {literal(table.name)}"
         query += f" ANTI JOIN ({gone}) USING (_row_key)"
     if table.key == ROW_ID and replaced:
         query += f" ANTI JOIN ({replaced}) ON _position = {_POSITION}"
     if table.key and table.key != ROW_ID:
         # twice the speed of a window function, and a filter on the view reads only what it needs
-        newest = f"SELECT max({_POSITION}) AS _newest FROM ({history}) GROUP BY {table.key}"
+        newest = f"SELECT max({_POSITION}) AS _newest FROM {history} GROUP BY {table.key}"
         query += f" SEMI JOIN ({newest}) ON _newest = {_POSITION}"
     return query
 
@@ -140,10 +148,10 @@ def _replaced(known: Replaced | None, files: Sequence[DataFile], history: str) -
         found.append(f"SELECT _position FROM read_parquet({literal(known.path)})")
     if files and files[-1].last > last:
         newer = (
-            f"SELECT _row_key, max({_POSITION}) AS _newest FROM ({history}) WHERE _batch > {last} GROUP BY 1"
+            f"SELECT _row_key, max({_POSITION}) AS _newest FROM {history} WHERE _batch > {last} GROUP BY 1"
         )
         found.append(
-            f"SELECT {_POSITION} AS _position FROM ({history}) JOIN ({newer}) USING (_row_key) "
+            f"SELECT {_POSITION} AS _position FROM {history} JOIN ({newer}) USING (_row_key) "
             f"WHERE {_POSITION} < _newest"
         )
     return " UNION ALL ".join(found)

@@ -45,6 +45,7 @@ def test_a_database_can_be_made_as_a_copy_of_another(postgresql):
 
 
 @pytest.mark.usefixtures("postgresql")
+@pytest.mark.slow
 def test_a_killed_test_process_leaves_no_server_and_no_folder():
     done = subprocess.run(
         [sys.executable, "-c", SEIZED, str(TESTS)], stdout=subprocess.PIPE, text=True, check=False

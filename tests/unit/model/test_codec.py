@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilum.model.arrival import Arrival, Quarantined, Received
@@ -64,6 +64,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", SENT, ids=lambda kind: kind.__name__)
+@settings(max_examples=20)
 @given(st.data())
 def test_a_value_comes_back_the_same_after_a_journey_as_json(kind, data):
     value = data.draw(values(kind))

@@ -54,7 +54,7 @@ steps:
       gpu: 1
       cpus: 3
   nothing:
-  img: {{image: "foo:latest", contract: mapp}}
+  img: {{image: "foo latest", contract: mapp}}
   other: {{uses: preveiw, image: "foo@sha256:{"0" * 64}"}}
   third: {{uses: preveiw}}
 """
@@ -80,8 +80,9 @@ steps:
         "26: 'gpu' can be reserved for images only",
         "27: unknown key 'cpus'; did you mean 'cpu'?",
         "28: 'nothing' should be a mapping, not None",
-        "29: 'contract' should be 'native', 'map', 'mercure' or 'bids-app', not 'mapp'; did you mean 'map'?",
-        "29: 'foo:latest' cannot be an image; pin it by digest, name@sha256:..., since a tag can change its meaning",
+        "29: 'contract' should be 'native', 'command', 'map', 'mercure' or 'bids-app', not 'mapp'; "
+        "did you mean 'map'?",
+        "29: 'foo latest' cannot be an image; write registry/name:tag or registry/name@sha256:...",
         "30: a step has either uses or image",
         "31: no step is named 'preveiw'; did you mean 'preview'?",
     ]
@@ -159,15 +160,34 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         load_pipeline(tmp_path / "latin.yaml")
 
 
-def test_an_image_step_is_read_but_its_measurements_cannot_be_asked_for(tmp_path: Path) -> None:
-    image = f"registry.example/lungs@sha256:{'a' * 64}"
+@pytest.mark.parametrize(
+    "image",
+    [
+        f"registry.example/lungs@sha256:{'a' * 64}",
+        "registry.example:5000/team/lungs:1.2",
+        f"lungs:1.2@sha256:{'a' * 64}",
+        "lungs",
+    ],
+)
+def test_an_image_step_says_which_measurements_can_be_asked_for(tmp_path: Path, image: str) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(
-        f"name: lungs\nsteps:\n  lungs: {{image: '{image}', contract: map, resources: {{gpu: 1}}}}\n"
+        f"name: lungs\nsteps:\n  lungs: {{image: '{image}', resources: {{gpu: 1}}, "
+        "measurements: {volume: {unit: mL, code: '118565006', scheme: SCT, meaning: Volume}}}\n"
     )
     assert load_pipeline(path).steps["lungs"].image == image
     text = path.read_text() + f"  next: {{uses: '{STEPS}:quality', if: lungs.volume > 1}}\n"
-    assert problems(tmp_path, text) == ["4: step 'lungs' runs an image, whose measurements are not known"]
+    path.write_text(text)
+    assert load_pipeline(path).steps["next"].condition == "lungs.volume > 1"
+    text = text.replace("lungs.volume", "lungs.volum")
+    assert problems(tmp_path, text) == [
+        "4: step 'lungs' declares no measurement 'volum'; did you mean 'volume'?"
+    ]
+
+
+def test_what_is_about_an_image_needs_one(tmp_path: Path) -> None:
+    text = f"name: a\nsteps:\n  a: {{uses: '{STEPS}:quality', env: {{A: b}}}}\n"
+    assert problems(tmp_path, text) == ["3: env is about an image, and this step has none"]
 
 
 def test_steps_registered_in_code_can_be_used_in_files(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_the_schema_takes_what_the_model_takes() -> None:
         {"steps": {"qc": {"needs": "x"}}},
         {"steps": {"qc": {"uses": "qc", "timeout": "ten"}}},
         {"steps": {"qc": {"uses": "qc", "resources": {"memory": "8GB"}}}},
-        {"steps": {"qc": {"image": "qc:latest"}}},
+        {"steps": {"qc": {"image": "qc latest"}}},
     ],
 )
 def test_the_schema_refuses_what_the_model_refuses(change: dict[str, Any]) -> None:

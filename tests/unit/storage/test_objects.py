@@ -59,7 +59,7 @@ def test_each_has_its_own_reason_and_the_next_is_opened(tmp_path: Path) -> None:
         f"{archive}!/none",
         (tmp_path / "gone").as_uri(),
         f"{(tmp_path / 'gone.zip').as_uri()}!/1",
-        "gs://bucket/object",
+        "ftp://somewhere/object",
         f"{archive}!/1.dcm",
     ]
     found = {

@@ -156,12 +156,12 @@ def test_a_batch_that_was_never_seen_among_compacted_ones_is_refused(warehouse: 
 
 def test_many_batches_become_few_files_and_each_row_is_rewritten_a_few_times(tmp_path: Path) -> None:
     warehouse = LocalWarehouse(tmp_path / "warehouse", grace=0)
-    for batch in range(1, 201):
+    for batch in range(1, 101):
         fill(warehouse, batch, batch)
         if batch % 5 == 0:
             warehouse.compact()
     assert len(listing(warehouse.root / "arrivals")[0]) < 16
-    assert len(uris(warehouse)) == 600
+    assert len(uris(warehouse)) == 300
 
 
 def test_files_of_compacted_headers_are_sorted(tmp_path: Path) -> None:
@@ -259,6 +259,45 @@ def test_a_batch_that_comes_again_mends_its_damaged_file(warehouse: LocalWarehou
     batch_path(warehouse.root / "arrivals", 2).write_bytes(b"")
     fill(warehouse, 2, 2)
     assert len(uris(warehouse)) == 6
+
+
+def test_a_batch_that_comes_again_with_other_columns_is_there_once(warehouse: LocalWarehouse) -> None:
+    put(warehouse, 1, Modality="MR")
+    warehouse.append(1, {}, lines({"_row_id": "i-1", "Modality": "CT", "Rows": 512}))
+    assert len(names(warehouse, "dicom_metadata")) == 1
+    assert warehouse.query("SELECT Modality, Rows FROM all_dicom_metadata").to_pylist() == [
+        {"Modality": "CT", "Rows": 512}
+    ]
+
+
+def test_a_compacted_file_has_the_shape_of_batches_with_its_columns(warehouse: LocalWarehouse) -> None:
+    item = {"CodeValue": "T-1", "EquivalentCodeSequence": [{"CodeValue": "a"}]}
+    for batch in range(1, FEW + 1):
+        row = {"_row_id": str(batch), "ImageType": ["A"], "AnatomicRegionSequence": [item], "KVP": "1"}
+        warehouse.append(batch, {}, lines(row))
+    (shape,) = {file.shape for file in listing(warehouse.root / "dicom_metadata")[0]}
+    warehouse.compact()
+    (compacted,) = listing(warehouse.root / "dicom_metadata")[0]
+    assert compacted.shape == shape
+
+
+def test_files_with_other_columns_are_read_together(warehouse: LocalWarehouse) -> None:
+    code = {"CodeValue": "T-1"}
+    warehouse.append(1, {}, lines({"_row_id": "i-1", "Rows": 1, "AnatomicRegionSequence": [code]}))
+    meaning = {"CodeMeaning": "chest"}
+    warehouse.append(2, {}, lines({"_row_id": "i-2", "KVP": "1", "AnatomicRegionSequence": [meaning]}))
+    warehouse.append(3, {}, lines({"_row_id": "i-3", "Rows": 3}))
+    warehouse.append(4, {}, lines({"_row_id": "i-4", "Rows": 4}))
+    shapes = [file.shape for file in listing(warehouse.root / "dicom_metadata")[0]]
+    assert len(set(shapes)) == 3
+    assert shapes[2] == shapes[3]
+    sql = "SELECT Rows, KVP, AnatomicRegionSequence[1].CodeMeaning FROM dicom_metadata ORDER BY _row_id"
+    assert [tuple(row.values()) for row in warehouse.query(sql).to_pylist()] == [
+        (1, None, None),
+        (None, "1", "chest"),
+        (3, None, None),
+        (4, None, None),
+    ]
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_behind(

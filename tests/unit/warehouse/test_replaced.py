@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from beds.headers import lines
 from hilum.kernel.clock import ManualClock, SystemClock
-from hilum.warehouse.files import batch_path, replaced_lists
+from hilum.warehouse.files import listing, replaced_lists
 from hilum.warehouse.local import GRACE, LocalWarehouse
 from hilum.warehouse.tables import HEADERS
 
@@ -81,7 +81,7 @@ def test_what_a_lost_file_had_replaced_is_shown_again(warehouse: LocalWarehouse)
     put(warehouse, 1, "a")
     put(warehouse, 2, "a")
     warehouse.compact()
-    batch_path(warehouse.root / HEADERS, 2).unlink()
+    listing(warehouse.root / HEADERS)[0][1].path.unlink()
     put(warehouse, 3, "b")
     warehouse.compact()
     assert shown(warehouse) == {"a": "1", "b": "3"}

@@ -27,6 +27,8 @@ SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET, PIXEL_REPRESENTATION = 0x00080005, 0x00
 SWITCHES = frozenset(
     {MEDIA_CLASS, TRANSFER_SYNTAX, SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET, PIXEL_REPRESENTATION}
 )
+BEFORE_TEXT = frozenset({0x00080000, 0x00080001})
+"""What may come before Specific Character Set: lengths, retired; no data set has more, or their text were unclear."""
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 ESCAPE = 0x1B
@@ -222,7 +224,9 @@ class Table(dict[bytes, Rule]):
             return Rule(Kind.PIXELS, tag, told, told)
         if not group:
             return Rule(Kind.PADDING, tag, "")
-        if group == 0xFFFE or (level != "meta" and group < 8) or (told and told not in KNOWN):
+        if group == 0xFFFE or (told and told not in KNOWN):
+            raise Unsure
+        if level != "meta" and tag < SPECIFIC_CHARACTER_SET and tag not in BEFORE_TEXT:
             raise Unsure
         vr = told if told and told != "UN" else self._untold(tag)
         if vr == "SQ":
@@ -264,6 +268,8 @@ class Table(dict[bytes, Rule]):
     def _changed(self, rule: Rule, raw: bytes) -> Context:
         context, tag = self.context, rule.tag
         if tag == SPECIFIC_CHARACTER_SET:
+            if not raw.isascii() or b"\0" in raw.rstrip(b"\0 "):
+                raise Unsure
             return context._replace(charset=raw)
         values, _ = decoder(tag, rule.vr, context)(raw)
         if tag == PIXEL_REPRESENTATION and values:

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, union, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, func, select, union, update
 
 from hilum.kernel.retry import CAP
 from hilum.ledger import schema
-from hilum.ledger.interface import Claim, Finished
+from hilum.ledger.interface import Claim, Finished, RunInfo
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
 from hilum.ledger.sql.database import Database
 from hilum.ledger.sql.ends import record_ends
+from hilum.ledger.sql.needs import needed
 from hilum.ledger.sql.outbox import RowLists, post
 from hilum.ledger.sql.runs import lock_runs, plan_of, run_query, to_run
 from hilum.model.work import RunPlan, RunState, TaskState
@@ -77,6 +78,11 @@ OVERTAKEN = (
         schema.runs.c.state == RunState.SUPERSEDED.value,
     )
 )
+TAKE_OVER = (
+    update(schema.segments)
+    .where(_segments.id.in_(_among))
+    .values(owner=bindparam("to_owner"), lease_until=bindparam("until"))
+)
 OWNERS = union(select(_segments.owner).where(_running), select(schema.roles.c.owner))
 
 
@@ -113,19 +119,25 @@ class Dispatching:
     def finish(self, owner: str, finished: Sequence[Finished], now: datetime) -> list[bool]:
         return self.database.write(lambda connection: record_ends(connection, owner, finished, now))
 
+    def take_over(self, owner: str, now: datetime, lease: float, gone: Iterable[str] = ()) -> list[Claim]:
+        def work(connection: Connection) -> list[Claim]:
+            runs, found = _abandoned(connection, now, sorted(set(gone)))
+            ids = [row["id"] for row in found if runs[row["run_id"]].state is RunState.RUNNING]
+            if not ids:
+                return []
+            until = to_time(now + timedelta(seconds=lease))
+            connection.execute(TAKE_OVER, {"ids": ids, "to_owner": owner, "until": until})
+            return self._claims(connection, ids)
+
+        return self.database.write(work)
+
     def reclaim(self, now: datetime, gone: Iterable[str] = ()) -> int:
         dead = sorted(set(gone))
-        late = (_segments.lease_until < to_time(now)) | _segments.owner.in_(dead)
-        query = select(schema.segments).where(_running, late)
 
         def work(connection: Connection) -> int:
             if dead:
                 connection.execute(delete(schema.roles).where(schema.roles.c.owner.in_(dead)))
-            run_ids = sorted({row.run_id for row in connection.execute(query)})
-            runs = {info.id: info for info in lock_runs(connection, run_ids)}
-            found = [
-                row for row in connection.execute(query.order_by(_segments.id)).mappings() if row["run_id"] in runs
-            ]  # fmt: skip
+            runs, found = _abandoned(connection, now, dead)
             for row in found:
                 over = runs[row["run_id"]].state is not RunState.RUNNING
                 values = {"state": "done" if over else "ready", "owner": "", "ready_at": to_time(now)}
@@ -154,6 +166,14 @@ class Dispatching:
         tasks: dict[str, list[Any]] = {run_id: [] for run_id in run_ids}
         for row in connection.execute(TASKS_OF, {"ids": run_ids}):
             tasks[row.run_id].append(row)
+        plans = {row_id: plan_of(connection, self.plans, row.plan) for row_id, row in runs.items()}
+        more = needed(
+            connection,
+            {
+                each.id: (plans[each.run_id].steps_of(each.place), runs[each.run_id].subject_id)
+                for each in found.values()
+            },
+        )
         claims = []
         for segment_id in ids:
             segment = found[segment_id]
@@ -163,15 +183,27 @@ class Dispatching:
                     segment_id=segment_id,
                     number=segment.attempts,
                     run=to_run(runs[segment.run_id]),
-                    plan=plan_of(connection, self.plans, runs[segment.run_id].plan),
+                    plan=plans[segment.run_id],
                     index=segment.place,
                     states={row.step: TaskState(row.state) for row in of_run},
                     keys={row.step: row.task_key for row in of_run if row.task_key},
                     failures={row.step: row.failures for row in of_run},
-                    memory={row.step: row.memory for row in of_run if row.memory},
+                    memory=more.get(segment_id, {}) | {row.step: row.memory for row in of_run if row.memory},
                 )
             )
         return claims
+
+
+def _abandoned(
+    connection: Connection, now: datetime, gone: Sequence[str]
+) -> tuple[dict[str, RunInfo], list[RowMapping]]:
+    """Segments at work whose lease ran out or whose owner is gone, and their runs, locked."""
+    late = (_segments.lease_until < to_time(now)) | _segments.owner.in_(gone)
+    query = select(schema.segments).where(_running, late)
+    run_ids = sorted({row.run_id for row in connection.execute(query)})
+    runs = {info.id: info for info in lock_runs(connection, run_ids)}
+    rows = connection.execute(query.order_by(_segments.id)).mappings()
+    return runs, [row for row in rows if row["run_id"] in runs]
 
 
 def _choose(connection: Connection, limit: int, now: int, most_running: Mapping[str, int]) -> list[str]:

@@ -16,10 +16,11 @@ from hilum.ledger.interface import Claim, Finished, RunInfo, TaskChange
 from hilum.ledger.schema import to_time
 from hilum.ledger.sql import rows
 from hilum.ledger.sql.database import chunks
+from hilum.ledger.sql.needs import remember
 from hilum.ledger.sql.outbox import RowLists, post
 from hilum.ledger.sql.runs import lock_runs
 from hilum.model.progress import advance
-from hilum.model.work import RunPlan, RunState, TaskState
+from hilum.model.work import RunPlan, RunState, StepPlan, TaskState
 
 _tasks, _segments, _runs = schema.tasks.c, schema.segments.c, schema.runs.c
 TASKS_OF = select(
@@ -75,6 +76,7 @@ class _Board:
         self.tasks: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
         self.ended: list[dict[str, Any]] = []
+        self.needs: list[tuple[StepPlan, str, int]] = []
         for part in chunks(run_ids):
             self.runs |= {info.id: _Run(info, {}, {}) for info in lock_runs(connection, part)}
             for row in connection.execute(TASKS_OF, {"ids": part}).mappings():
@@ -96,6 +98,10 @@ class _Board:
             return True
         for change in item.changes:
             self._change(run, change)
+            memory = run.tasks[change.step]["memory"]
+            if memory and change.state is TaskState.SUCCEEDED:
+                step = next(step for step in claim.plan.steps if step.name == change.step)
+                self.needs.append((step, run.info.subject_id, memory))
         self._advance(run, claim, item.not_before)
         return True
 
@@ -108,6 +114,7 @@ class _Board:
             if values:
                 connection.execute(statement, values)
         post(connection, self.posted)
+        remember(connection, self.needs)
 
     def _advance(self, run: _Run, claim: Claim, not_before: datetime) -> None:
         """Let the run move on from its tasks' states: block, open the next segments, end."""

@@ -247,6 +247,7 @@ def _instance_values(item: Received) -> dict[str, Any]:
         "size": item.arrival.size,
         "transfer_syntax_uid": instance.transfer_syntax_uid,
         "header_id": header_id(instance.sop_instance_uid),
+        "derived_from": item.arrival.derived_from,
     }
 
 
@@ -355,6 +356,6 @@ def _replace_instance(connection: Connection, item: Received) -> list[str] | Non
     values = _instance_values(item)
     connection.execute(update(table).where(table.c.sop_instance_uid == uid).values(values))
     before = Instance(uid, old.sop_class_uid, old.series_uid, old.study_uid, old.digest, old.uri, old.size)
-    reopen(connection, before, item)
+    reopen(connection, before, item, derived=bool(old.derived_from))
     # header rows were once named by address and version
     return [old.header_id] if old.header_id != values["header_id"] else []

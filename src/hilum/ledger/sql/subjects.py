@@ -19,7 +19,7 @@ from hilum.model.subject import Member, Revision, Scope, Subject, subject_id
 _subjects, _instances = schema.subjects.c, schema.instances.c
 MEMBERS = {
     scope: select(schema.instances)
-    .where(of == bindparam("of"))
+    .where(of == bindparam("of"), *([_instances.derived_from == ""] if scope is Scope.STUDY else []))
     .order_by(_instances.digest, _instances.sop_instance_uid)
     for scope, of in ((Scope.SERIES, _instances.series_uid), (Scope.STUDY, _instances.study_uid))
 }
@@ -160,12 +160,13 @@ def add_to_subjects(
         connection.execute(COUNT, changed)
 
 
-def reopen(connection: Connection, before: Instance, item: Received) -> None:
-    """An instance's content was replaced: its subjects open, and so do those it left, should it have moved."""
-    old = {
-        subject_id(Scope.SERIES, before.series_instance_uid),
-        subject_id(Scope.STUDY, before.study_instance_uid),
-    }
+def reopen(connection: Connection, before: Instance, item: Received, *, derived: bool) -> None:
+    """An instance's content was replaced: its subjects open, and so do those it left, should it have moved.
+
+    Args:
+        derived: it was one that a task made.
+    """
+    old = {subject_id(scope, uid) for scope, uid, _ in _scopes(before, derived)}
     new = {subject_id(scope, uid) for scope, uid, _ in _subjects_of(item)}
     table = schema.subjects
     for row in lock_subjects(connection, sorted(old)):
@@ -182,10 +183,14 @@ def _subjects_of(item: Received) -> list[tuple[Scope, str, str]]:
     instance = item.instance
     if instance is None:
         return []
-    return [
-        (Scope.SERIES, instance.series_instance_uid, instance.study_instance_uid),
-        (Scope.STUDY, instance.study_instance_uid, instance.study_instance_uid),
-    ]
+    return _scopes(instance, bool(item.arrival.derived_from))
+
+
+def _scopes(instance: Instance, derived: bool) -> list[tuple[Scope, str, str]]:
+    """Of what an instance is a part. What a task made is a series of its own and no part of the study, which would
+    never be complete if it grew with every result about it."""
+    series, study = instance.series_instance_uid, instance.study_instance_uid
+    return [(Scope.SERIES, series, study), *([] if derived else [(Scope.STUDY, study, study)])]
 
 
 def _facts(item: Received) -> dict[str, Any]:

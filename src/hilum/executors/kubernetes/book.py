@@ -1,0 +1,129 @@
+"""The attempts that an executor has on the cluster, found by their ids and by their places: Job and index."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from hilum.errors import StepError, TransientError
+from hilum.executors.kubernetes.endings import Blocked, Ending
+from hilum.executors.kubernetes.jobs import Jobs
+from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.executors.staged import failed
+from hilum.kernel.clock import Clock
+from hilum.model.work import AttemptOutcome, AttemptSpec
+
+REMEMBERED = 10_000
+"""Attempts that ended ill whose places are still known, for their logs."""
+
+
+@dataclass
+class Attempt:
+    """An attempt as the book has it.
+
+    Attributes:
+        companions: how many attempts its Job has.
+        made: when its Job was made or found, on the clock that never goes back.
+        since: when it came to stand still; at first it has no pod.
+        began: when its step was first seen at work.
+        stopping: it is to be taken away, and this will be its end. taken_away: the cluster was asked to.
+    """
+
+    spec: AttemptSpec
+    job: str
+    index: int
+    companions: int
+    made: float
+    since: float = field(init=False)
+    pod: str = ""
+    began: float | None = None
+    blocked: Blocked | None = None
+    stopping: Ending | None = None
+    taken_away: bool = False
+
+    def __post_init__(self) -> None:
+        self.since = self.made
+
+    @property
+    def to_take_away(self) -> bool:
+        """Whether the cluster has to be asked to end it, and can be."""
+        return self.stopping is not None and not self.taken_away and bool(self.pod or self.companions == 1)
+
+    def stands_still(self, blocked: Blocked | None, now: float) -> None:
+        """Take note of why its pod does not go on, if it does not."""
+        if (self.blocked and self.blocked.reason) != (blocked and blocked.reason):
+            self.since = now
+        self.blocked = blocked
+
+    def due(self, settings: KubernetesSettings) -> float:
+        """When it has taken too long, or stood still for too long."""
+        if self.stopping:
+            return math.inf
+        if self.began is not None:
+            return self.began + self.spec.timeout
+        if self.blocked:
+            if self.blocked.hopeless:
+                return self.since
+            return self.since + (settings.pending if self.blocked.pending else settings.blocked)
+        if not self.pod and not settings.queue:
+            return self.since + settings.pending
+        return math.inf
+
+    def overdue(self, jobs: Jobs, clock: Clock) -> Ending:
+        """How it ends when it is :meth:`due`."""
+        plan, now = self.spec.steps[0], clock.now()
+        if self.began is not None:
+            return too_late(self.spec, plan.name)
+        if self.blocked and self.blocked.hopeless:
+            result = failed(plan, now, clock, StepError(self.blocked.detail, reason=self.blocked.reason))
+        elif self.blocked:
+            error = TransientError(self.blocked.detail, reason=self.blocked.reason)
+            result = failed(plan, now, clock, error)
+        else:
+            said = jobs.why_no_pod(self.job) or "the cluster made no pod for it"
+            result = failed(plan, now, clock, TransientError(said, reason="pod-refused"))
+        return Ending(AttemptOutcome.FAILED, result.reason, result.detail, plan.name, results=(result,))
+
+
+def too_late(spec: AttemptSpec, step: str) -> Ending:
+    """Its time was up."""
+    return Ending(AttemptOutcome.TIMEOUT, "timeout", f"took longer than {spec.timeout:g} s", step)
+
+
+class Book(dict[str, Attempt]):
+    """Attempts under way, by id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[tuple[str, int], str] = {}
+        self._ended: OrderedDict[str, tuple[str, int]] = OrderedDict()
+
+    def add(self, attempt: Attempt) -> None:
+        """Take an attempt into the book."""
+        self[attempt.spec.id] = attempt
+        self._places[attempt.job, attempt.index] = attempt.spec.id
+
+    def remove(self, attempt: Attempt, *, keep: bool) -> None:
+        """It has ended; ``keep``: its place is still asked for."""
+        del self[attempt.spec.id]
+        place = attempt.job, attempt.index
+        del self._places[place]
+        if keep:
+            self._ended[attempt.spec.id] = place
+            while len(self._ended) > REMEMBERED:
+                self._ended.popitem(last=False)
+
+    def at(self, job: str, index: int) -> Attempt | None:
+        """The attempt with this place."""
+        return self.get(self._places.get((job, index), ""))
+
+    def of(self, job: str) -> list[Attempt]:
+        """The attempts of a Job that are under way."""
+        return [attempt for attempt in self.values() if attempt.job == job]
+
+    def place(self, attempt_id: str) -> tuple[str, int]:
+        """Where an attempt is or was; an empty name if that is not known."""
+        if attempt_id in self:
+            return self[attempt_id].job, self[attempt_id].index
+        return self._ended.get(attempt_id, ("", 0))

@@ -1,0 +1,246 @@
+"""Attempts on a Kubernetes cluster. This file is the book of what runs: it makes Jobs, reads what the feed tells of
+their pods, and reports each attempt once. Nothing here asks the cluster again and again.
+
+Jobs go on when the engine dies, and the next one finds them by their home's label: :meth:`KubernetesExecutor.adopt`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from queue import Empty
+from typing import Any
+
+from hilum.errors import HilumError
+from hilum.executors.interface import Executor, Progress
+from hilum.executors.kubernetes import manifests
+from hilum.executors.kubernetes.book import Attempt, Book
+from hilum.executors.kubernetes.client import connect
+from hilum.executors.kubernetes.endings import OVER, Ending, blocked, ending, running_container, times
+from hilum.executors.kubernetes.feed import Changed, Event, Feed, Listed
+from hilum.executors.kubernetes.jobs import ClusterGone, Jobs, index_of, over
+from hilum.executors.kubernetes.output import follow, last_words
+from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.executors.staged import failed
+from hilum.kernel.clock import Clock, SystemClock
+from hilum.kernel.retry import backoff_seconds
+from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
+
+CANCELLED = Ending(AttemptOutcome.CANCELLED, "cancelled")
+JOB_GONE = Ending(AttemptOutcome.LOST, "job-deleted", "somebody deleted the attempt's Job")
+POD_GONE = Ending(AttemptOutcome.LOST, "pod-deleted", "the attempt's pod is gone")
+LONGEST_PAUSE = 15.0
+
+
+class KubernetesExecutor(Executor):
+    """Runs attempts in pods, as many at once as its settings say and the cluster has room for.
+
+    Jobs of a home that no engine wants any more are left to end by themselves, at their deadline: nothing on a
+    cluster says whether the engine that made them lives. What they commit is used.
+
+    Args:
+        home: a short digest that names the home among others on the cluster.
+    """
+
+    name = "kubernetes"
+    adopts = True
+
+    def __init__(self, settings: KubernetesSettings, home: str, *, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._client = connect(settings.kubeconfig, settings.namespace)
+        self._jobs = Jobs(self._client, settings, home)
+        self._feed = Feed(self._client, home, self._clock)
+        self._queue: list[AttemptSpec] = []
+        self._book = Book()
+        self._told: list[AttemptReport | Progress] = []
+        self._refusals = 0
+        self._try_at = 0.0
+
+    def capacity(self) -> int:
+        return max(0, self._settings.pods - len(self._book) - len(self._queue))
+
+    def submit(self, spec: AttemptSpec) -> None:
+        """It becomes part of a Job at the next :meth:`watch`, together with its like."""
+        self._queue.append(spec)
+
+    def watch(self, timeout: float) -> Sequence[AttemptReport | Progress]:
+        self._ask()
+        for event in self._heard(0.0 if self._told else self._patience(timeout)):
+            self._take(event)
+        self._stop_overdue()
+        told, self._told = self._told, []
+        return told
+
+    def adopt(self, attempt_ids: Collection[str] = ()) -> Sequence[AttemptSpec]:
+        wanted = set(attempt_ids) - set(self._book)
+        adopted = []
+        for job, specs in self._jobs.found():
+            for index, spec in enumerate(specs):
+                if spec.id in wanted:
+                    self._book.add(Attempt(spec, job, index, len(specs), self._clock.monotonic()))
+                    adopted.append(spec)
+        for job in {self._book[spec.id].job for spec in adopted}:
+            self._look_at(job)
+        return adopted
+
+    def logs(self, attempt_id: str) -> Iterator[bytes]:
+        job, index = self._book.place(attempt_id)
+        for pod in self._jobs.pods(job) if job else []:
+            if index_of(pod) == (job, index):
+                yield from last_words(self._client, pod)
+
+    def cancel(self, attempt_id: str) -> None:
+        for spec in [spec for spec in self._queue if spec.id == attempt_id]:
+            self._queue.remove(spec)
+            self._told.append(self._report(spec, CANCELLED))
+        attempt = self._book.get(attempt_id)
+        if attempt and not attempt.stopping:
+            attempt.stopping = CANCELLED
+            self._ask()
+
+    def close(self) -> None:
+        self._feed.close()
+        self._client.close()
+
+    def _ask(self) -> None:
+        """Have Jobs made of what was submitted, and taken away what is to stop; while the API server is away, it
+        waits."""
+        if self._clock.monotonic() < self._try_at:
+            return
+        try:
+            self._make_jobs()
+            self._take_away()
+            self._refusals = 0
+        except ClusterGone:
+            self._refusals += 1
+            pause = backoff_seconds(self._refusals, base=0.5, cap=LONGEST_PAUSE)
+            self._try_at = self._clock.monotonic() + pause
+
+    def _make_jobs(self) -> None:
+        for template, specs in manifests.batches(self._queue, self._settings):
+            try:
+                job = self._jobs.make(template, specs)
+            except ClusterGone:
+                raise
+            except HilumError as error:
+                self._told += [self._refused(spec, error) for spec in specs]
+            else:
+                for index, spec in enumerate(specs):
+                    self._book.add(Attempt(spec, job, index, len(specs), self._clock.monotonic()))
+            made = {spec.id for spec in specs}
+            self._queue = [spec for spec in self._queue if spec.id not in made]
+
+    def _take_away(self) -> None:
+        """A pod of several in a Job is taken away alone, and one that is yet to be made, when it is."""
+        for attempt in [each for each in self._book.values() if each.to_take_away]:
+            if attempt.companions == 1:
+                self._jobs.delete_job(attempt.job)
+            else:
+                self._jobs.delete_pod(attempt.pod)
+            attempt.taken_away = True
+
+    def _heard(self, timeout: float) -> Iterator[Event]:
+        """What happened; waits for the first of it."""
+        try:
+            yield self._feed.events.get(timeout=timeout) if timeout else self._feed.events.get_nowait()
+            while True:
+                yield self._feed.events.get_nowait()
+        except Empty:
+            return
+
+    def _patience(self, timeout: float) -> float:
+        """Seconds until something has to be done even if nothing happens, at most ``timeout``."""
+        now = self._clock.monotonic()
+        due = min((attempt.due(self._settings) for attempt in self._book.values()), default=math.inf)
+        if self._queue or any(attempt.to_take_away for attempt in self._book.values()):
+            due = min(due, self._try_at)
+        return min(timeout, max(0.0, due - now))
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Progress():
+                if event.attempt_id in self._book:
+                    self._told.append(event)
+            case Listed():
+                for attempt in [each for each in self._book.values() if each.made < event.asked]:
+                    if attempt.job not in event.names:
+                        self._end(attempt, JOB_GONE)
+            case Changed("Job"):
+                self._job_changed(event.thing, gone=event.gone)
+            case Changed():
+                self._pod_changed(event.thing, gone=event.gone)
+
+    def _pod_changed(self, pod: Any, *, gone: bool) -> None:
+        attempt = self._book.at(*index_of(pod))
+        if attempt is None:
+            return
+        attempt.pod = pod.metadata.name
+        found = ending(pod, attempt.spec)
+        ended = gone or (pod.status and pod.status.phase in OVER)
+        if attempt.stopping:
+            if ended:
+                self._end(attempt, attempt.stopping, pod)
+            return
+        if found or gone:
+            self._end(attempt, found or POD_GONE, pod)
+            return
+        attempt.stands_still(blocked(pod), self._clock.monotonic())
+        container = running_container(pod)
+        if container and attempt.began is None:
+            attempt.began = self._clock.monotonic()
+            self._told.append(Progress(attempt.spec.id, attempt.spec.steps[0].name))
+            follow(self._client, pod.metadata.name, container, attempt.spec, self._feed.events.put)
+
+    def _job_changed(self, job: Any, *, gone: bool) -> None:
+        """What a Job says is over has told its end by its pod; where there is none any more, it is lost."""
+        name = job.metadata.name
+        if gone:
+            for attempt in self._book.of(name):
+                self._end(attempt, JOB_GONE)
+        elif any(attempt.index in over(job) for attempt in self._book.of(name)):
+            try:
+                self._look_at(name)
+            except ClusterGone:
+                return  # the feed lists everything anew when it is back
+            for attempt in self._book.of(name):
+                if attempt.index in over(job):
+                    self._end(attempt, POD_GONE)
+
+    def _look_at(self, job: str) -> None:
+        """Take a Job's pods as they are now, without waiting for word of them."""
+        for pod in self._jobs.pods(job):
+            self._pod_changed(pod, gone=False)
+
+    def _stop_overdue(self) -> None:
+        """Those that took too long, and those that stood still for too long."""
+        now = self._clock.monotonic()
+        for attempt in [each for each in self._book.values() if each.due(self._settings) <= now]:
+            attempt.stopping = attempt.overdue(self._jobs, self._clock)
+            self._ask()
+
+    def _end(self, attempt: Attempt, how: Ending, pod: Any = None) -> None:
+        self._book.remove(attempt, keep=how.outcome is not AttemptOutcome.SUCCEEDED)
+        self._told.append(self._report(attempt.spec, attempt.stopping or how, pod))
+
+    def _refused(self, spec: AttemptSpec, error: HilumError) -> AttemptReport:
+        plan, now = spec.steps[0], self._clock.now()
+        result = failed(plan, now, self._clock, error)
+        how = Ending(AttemptOutcome.FAILED, result.reason, result.detail, plan.name, results=(result,))
+        return self._report(spec, how)
+
+    def _report(self, spec: AttemptSpec, how: Ending, pod: Any = None) -> AttemptReport:
+        started, finished = times(pod) if pod else (None, None)
+        return AttemptReport(
+            attempt_id=spec.id,
+            outcome=how.outcome,
+            results=how.results,
+            failed_step=how.step,
+            reason=how.reason,
+            detail=how.detail,
+            exit_code=how.exit_code,
+            machine=(pod.spec.nodeName or "") if pod else "",
+            executor=self.name,
+            started_at=started,
+            finished_at=finished or self._clock.now(),
+        )

@@ -1,0 +1,99 @@
+"""The watch on the cluster: Jobs and pods of one home, each followed by a thread that puts what it hears in a queue.
+
+Every interruption (the API server restarted, a version too old to go on from, a connection that went silent) ends
+the same way: everything is listed anew and the watch goes on from there. A Job that such a list does not name is
+gone; a pod that is gone shows in its Job.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from hilum.executors.interface import Progress
+from hilum.executors.kubernetes.client import SERVED
+from hilum.executors.kubernetes.manifests import HOME
+from hilum.kernel.clock import Clock
+from hilum.kernel.logging import get_logger
+from hilum.kernel.retry import backoff_seconds
+
+if TYPE_CHECKING:
+    from lightkube import Client
+
+LONGEST_PAUSE = 15.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A Job or pod is as it is now; ``gone``: and that was its last state."""
+
+    kind: str
+    thing: Any
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """All Jobs that there are, by name; ``asked``: when that was asked, on the clock that never goes back."""
+
+    names: frozenset[str]
+    asked: float
+
+
+Event = Changed | Listed | Progress
+
+
+class Feed:
+    """Follows a home's Jobs and pods from the moment it is made until it is closed."""
+
+    def __init__(self, client: Client, home: str, clock: Clock) -> None:
+        from lightkube.resources.batch_v1 import Job
+        from lightkube.resources.core_v1 import Pod
+
+        self.events: SimpleQueue[Event] = SimpleQueue()
+        self._client = client
+        self._labels: dict[str, Any] = {HOME: home}
+        self._clock = clock
+        self._closed = threading.Event()
+        for resource in (Job, Pod):
+            name = f"kubernetes {resource.__name__}"
+            threading.Thread(target=self._follow, args=(resource,), name=name, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening; a thread in the middle of a read notices when the read ends."""
+        self._closed.set()
+
+    def _follow(self, resource: Any) -> None:
+        failures = 0
+        while not self._closed.is_set():
+            try:
+                version = self._list(resource)
+                failures = 0
+                watch = self._client.watch(
+                    resource, labels=self._labels, resource_version=version, server_timeout=SERVED
+                )
+                for what, thing in watch:
+                    if self._closed.is_set():
+                        return
+                    self.events.put(Changed(resource.__name__, thing, gone=what == "DELETED"))
+            except Exception as error:  # whatever it is, the answer is to list anew
+                if self._closed.is_set():
+                    return
+                failures += 1
+                log.warning("watch on the cluster interrupted", error=error)
+                self._closed.wait(backoff_seconds(failures, base=0.2, cap=LONGEST_PAUSE))
+
+    def _list(self, resource: Any) -> str:
+        """Tell of everything that there is; the version that it was so in."""
+        asked = self._clock.monotonic()
+        listed = self._client.list(resource, labels=self._labels)
+        things = list(listed)
+        for thing in things:
+            self.events.put(Changed(resource.__name__, thing))
+        if resource.__name__ == "Job":
+            self.events.put(Listed(frozenset(thing.metadata.name for thing in things), asked))
+        return listed.resourceVersion

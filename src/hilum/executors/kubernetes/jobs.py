@@ -1,0 +1,168 @@
+"""What is asked of the API server about Jobs: make them, find them, end them. Refusals become errors of ours."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hilum.errors import HilumError, StepError, TransientError
+from hilum.executors.kubernetes import manifests
+from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.model.work import AttemptSpec
+
+if TYPE_CHECKING:
+    from lightkube import Client
+    from lightkube.resources.batch_v1 import Job
+    from lightkube.resources.core_v1 import Pod
+
+CONFLICT, MISSING = 409, 404
+PASSING = (429, 500, 503, 504)
+
+
+class ClusterGone(TransientError):
+    """The API server does not answer."""
+
+    reason = "cluster-unreachable"
+
+
+class Jobs:
+    """The Jobs of one home."""
+
+    def __init__(self, client: Client, settings: KubernetesSettings, home: str) -> None:
+        self._client = client
+        self._settings = settings
+        self._home = home
+
+    def make(self, template: Mapping[str, Any], specs: Sequence[AttemptSpec]) -> str:
+        """Make the Job of these attempts, unless it is there already; its name.
+
+        Raises:
+            ClusterGone: it may be there or not; try again. HilumError: it was refused.
+        """
+        from lightkube.resources.batch_v1 import Job
+        from lightkube.resources.core_v1 import ConfigMap
+
+        name = manifests.job_name(specs)
+        body = manifests.job(template, specs, self._settings, self._home)
+        with translated():
+            job = self._create(Job, body) or self._client.get(Job, name)
+            assert job.metadata is not None
+            self._create(ConfigMap, manifests.config_map(job.metadata.uid or "", specs, self._home))
+        return name
+
+    def found(self) -> Iterator[tuple[str, list[AttemptSpec]]]:
+        """Every Job of this home, and its attempts in the order of their indexes."""
+        from lightkube.resources.core_v1 import ConfigMap
+
+        with translated():
+            listed = list(self._client.list(ConfigMap, labels={manifests.HOME: self._home}))
+        for each in listed:
+            assert each.metadata is not None
+            data = (each.binaryData or {})[manifests.SPECS_FILE]
+            yield each.metadata.name or "", manifests.specs_of(base64.b64decode(data))
+
+    def pods(self, job: str) -> list[Pod]:
+        """The pods of a Job as they are now."""
+        from lightkube.resources.core_v1 import Pod
+
+        with translated():
+            return list(self._client.list(Pod, labels={manifests.HOME: self._home, manifests.JOB_NAME: job}))
+
+    def why_no_pod(self, job: str) -> str:
+        """What the cluster last said of not making a Job's pods; empty if nothing."""
+        from lightkube.resources.core_v1 import Event
+
+        try:
+            with translated():
+                asked: dict[str, Any] = {"involvedObject.name": job, "reason": "FailedCreate"}
+                about = [
+                    (str(each.lastTimestamp), each.message or "")
+                    for each in self._client.list(Event, fields=asked)
+                ]
+        except HilumError:
+            return ""
+        return max(about, default=("", ""))[1]
+
+    def delete_job(self, name: str) -> None:
+        """End a Job; it is gone when its pods are."""
+        from lightkube.resources.batch_v1 import Job
+        from lightkube.types import CascadeType
+
+        with translated(), _absent_is_fine():
+            self._client.delete(Job, name, cascade=CascadeType.FOREGROUND)
+
+    def delete_pod(self, name: str) -> None:
+        """End a pod."""
+        from lightkube.resources.core_v1 import Pod
+
+        with translated(), _absent_is_fine():
+            self._client.delete(Pod, name)
+
+    def _create(self, resource: Any, body: Mapping[str, Any]) -> Any:
+        """Make an object; None if there is one of that name."""
+        from lightkube import ApiError
+
+        try:
+            return self._client.create(resource.from_dict(body))
+        except ApiError as error:
+            if error.status.code == CONFLICT and error.status.reason == "AlreadyExists":
+                return None
+            raise
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The API server's refusals and silences as errors of ours. What it says names objects and fields only."""
+    from httpx2 import HTTPError
+    from lightkube import ApiError
+
+    try:
+        yield
+    except ApiError as error:
+        if error.status.code in PASSING:
+            raise ClusterGone("the Kubernetes API server is overloaded or starting") from error
+        raise StepError(
+            f"Kubernetes refuses: {error.status.message}",
+            reason="job-refused",
+            hint="see the step's resources and security, and what the namespace allows",
+        ) from error
+    except HTTPError as error:
+        raise ClusterGone("the Kubernetes API server does not answer") from error
+
+
+@contextmanager
+def _absent_is_fine() -> Iterator[None]:
+    from lightkube import ApiError
+
+    try:
+        yield
+    except ApiError as error:
+        if error.status.code != MISSING:
+            raise
+
+
+def index_of(pod: Pod) -> tuple[str, int]:
+    """Job and index of a pod."""
+    labels = (pod.metadata.labels if pod.metadata else None) or {}
+    return labels.get(manifests.JOB_NAME, ""), int(labels.get(manifests.JOB_INDEX, "-1"))
+
+
+def over(job: Job) -> set[int]:
+    """The indexes of a Job that it counts as ended; all of them when the Job is."""
+    assert job.spec is not None
+    if job.status is None:
+        return set()
+    if any(
+        each.type in ("Complete", "Failed") and each.status == "True" for each in job.status.conditions or ()
+    ):
+        return set(range(job.spec.completions or 0))
+    return {*_indexes(job.status.completedIndexes), *_indexes(job.status.failedIndexes)}
+
+
+def _indexes(text: str | None) -> Iterator[int]:
+    """``1,3-5`` as numbers."""
+    for part in text.split(",") if text else ():
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)

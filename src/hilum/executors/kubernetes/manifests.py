@@ -1,0 +1,260 @@
+"""Attempts as Kubernetes objects: a Job of one pod for each, and a ConfigMap that says what they are.
+
+Attempts whose pods would be the same share an Indexed Job, so that the API server sees few objects; a pod finds its
+attempt in the ConfigMap by its index. A ConfigMap rather than an object in storage, since it goes when its Job goes,
+and rather than a variable, since a thousand pods would each carry all of it.
+
+    init container stage     inputs from storage into the attempt's folder     storage
+    init container step      the step's image, as it is                        its three folders, nothing else
+    container collect        outputs to storage, and the commit                storage
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.executors.staged import ImageStep
+from hilum.kernel.digest import short_id
+from hilum.model.codec import from_json, to_json
+from hilum.model.image import ImagePlan, Security
+from hilum.model.work import AttemptSpec
+
+HOME = "hilum.dev/home"
+MANAGED = {"app.kubernetes.io/managed-by": "hilum"}
+JOB_NAME = "batch.kubernetes.io/job-name"
+JOB_INDEX = "batch.kubernetes.io/job-completion-index"
+NETWORK = "hilum.dev/network"
+"""A label of pods whose step may reach the network, for network policies to choose them by."""
+QUEUE = "kueue.x-k8s.io/queue-name"
+
+STAGE, STEP, COLLECT, WORK = "stage", "step", "collect", "work"
+FOLDER = "/hilum-attempt"
+SPECS = "/hilum-specs"
+SPECS_FILE = "attempts.json.gz"
+MOST_INDEXES = 1000
+GRACE = 1
+"""Seconds between SIGTERM and SIGKILL: nothing in a pod has anything to save, a commit is there or not."""
+
+PULL = {"never": "Never", "missing": "IfNotPresent", "always": "Always"}
+OURS = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+"""What staging and collecting get. A pod is given the most that any one of its containers asks for, not the sum."""
+
+
+def batches(
+    specs: Iterable[AttemptSpec], settings: KubernetesSettings
+) -> list[tuple[dict[str, Any], list[AttemptSpec]]]:
+    """Attempts that may share a Job, with their pods' common template."""
+    found: dict[str, list[tuple[dict[str, Any], list[AttemptSpec]]]] = {}
+    for spec in specs:
+        template = pod_template(spec, settings)
+        alike = json.dumps([template, _labels(spec)], sort_keys=True)
+        open_batches = found.setdefault(alike, [])
+        if not open_batches or len(open_batches[-1][1]) == MOST_INDEXES:
+            open_batches.append((template, []))
+        open_batches[-1][1].append(spec)
+    return [batch for batches in found.values() for batch in batches]
+
+
+def job_name(specs: Sequence[AttemptSpec]) -> str:
+    """Follows from the attempts, so that making a Job twice makes one."""
+    return short_id("hilum", *(spec.id for spec in specs))
+
+
+def job(
+    template: Mapping[str, Any], specs: Sequence[AttemptSpec], settings: KubernetesSettings, home: str
+) -> dict[str, Any]:
+    """The Job of these attempts. Each gets one pod and no second one: trying again is the engine's business."""
+    name, labels = job_name(specs), {**MANAGED, HOME: home}
+    pod = {
+        "metadata": {"labels": {**labels, **_labels(specs[0])}},
+        "spec": {**template, "volumes": [*template["volumes"], _specs(name)]},
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "labels": {**labels, **({QUEUE: settings.queue} if settings.queue else {})},
+        },
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": len(specs),
+            "parallelism": len(specs),
+            "backoffLimitPerIndex": 0,
+            "ttlSecondsAfterFinished": settings.kept,
+            "template": pod,
+        },
+    }
+
+
+def config_map(job_uid: str, specs: Sequence[AttemptSpec], home: str) -> dict[str, Any]:
+    """What the pods of a Job are to do, by index; it belongs to the Job and goes with it."""
+    name = job_name(specs)
+    data = gzip.compress(
+        json.dumps([to_json(spec) for spec in specs], separators=(",", ":")).encode(), mtime=0
+    )
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "labels": {**MANAGED, HOME: home}, "ownerReferences": [owner]},
+        "binaryData": {SPECS_FILE: base64.b64encode(data).decode()},
+        "immutable": True,
+    }
+
+
+def specs_of(data: bytes) -> list[AttemptSpec]:
+    """The attempts that a ConfigMap's file tells of."""
+    return [from_json(AttemptSpec, each) for each in json.loads(gzip.decompress(data))]
+
+
+def _labels(spec: AttemptSpec) -> dict[str, str]:
+    """What an attempt's pod is labelled with beyond its home."""
+    step = ImageStep.of(spec)
+    return {NETWORK: "allowed"} if step and step.image.security.network else {}
+
+
+def image_reference(image: ImagePlan) -> str:
+    """The image by its digest, under the name that it was asked for: ``registry/name@sha256:...``."""
+    name = image.reference.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}@{image.digest}"
+
+
+def pod_template(spec: AttemptSpec, settings: KubernetesSettings) -> dict[str, Any]:
+    """The pod of an attempt, without what differs from Job to Job."""
+    step = ImageStep.of(spec)
+    security = step.image.security if step else Security()
+    chosen: dict[str, Any] = {}
+    if settings.priority_class:
+        chosen["priorityClassName"] = settings.priority_class
+    if settings.node_selector:
+        chosen["nodeSelector"] = dict(settings.node_selector)
+    if settings.tolerations:
+        chosen["tolerations"] = [dict(each) for each in settings.tolerations]
+    return {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": math.ceil(spec.timeout + settings.startup),
+        "terminationGracePeriodSeconds": GRACE,
+        "serviceAccountName": settings.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": security.user != 0 and settings.user != 0,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **(_image_containers(spec, step, settings) if step else _work_container(spec, settings)),
+        "volumes": [
+            {"name": "attempt", "emptyDir": {}},
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "shm", "emptyDir": {"medium": "Memory"}},
+            *({"name": f"given-{n}", **volume.source} for n, volume in enumerate(settings.volumes)),
+        ],
+        **chosen,
+    }
+
+
+def _image_containers(spec: AttemptSpec, step: ImageStep, settings: KubernetesSettings) -> dict[str, Any]:
+    return {
+        "initContainers": [_ours(STAGE, settings, OURS), _step(spec, step)],
+        "containers": [_ours(COLLECT, settings, OURS)],
+    }
+
+
+def _work_container(spec: AttemptSpec, settings: KubernetesSettings) -> dict[str, Any]:
+    return {"containers": [_ours(WORK, settings, _resources(spec))]}
+
+
+def _ours(program: str, settings: KubernetesSettings, resources: Mapping[str, Any]) -> dict[str, Any]:
+    """A container of Hilum's image; what gives access to storage is mounted here and nowhere else."""
+    given = [
+        {"name": f"given-{n}", "mountPath": volume.path, "readOnly": volume.read_only}
+        for n, volume in enumerate(settings.volumes)
+    ]
+    environment = {"HOME": FOLDER, "TMPDIR": "/tmp", **settings.env}
+    return {
+        "name": program,
+        "image": settings.image,
+        "imagePullPolicy": settings.pull,
+        "command": ["python3", "-m", f"hilum.executors.kubernetes.{program}"],
+        "workingDir": FOLDER,
+        "env": [
+            *({"name": name, "value": value} for name, value in environment.items()),
+            {"name": "HILUM_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ],
+        "resources": dict(resources),
+        "securityContext": _restricted(Security(user=settings.user)),
+        "volumeMounts": [
+            {"name": "attempt", "mountPath": FOLDER},
+            {"name": "specs", "mountPath": SPECS, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp", "subPath": program},
+            *given,
+        ],
+    }
+
+
+def _step(spec: AttemptSpec, step: ImageStep) -> dict[str, Any]:
+    """The step's image, unchanged: it sees its folders, /tmp and shared memory."""
+    invocation = step.invocation()
+    container: dict[str, Any] = {
+        "name": STEP,
+        "image": image_reference(step.image),
+        "imagePullPolicy": PULL[step.image.pull],
+        "env": [{"name": name, "value": value} for name, value in invocation.env.items()],
+        "resources": _resources(spec, step.image),
+        "securityContext": _restricted(step.image.security),
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp", "subPath": STEP},
+            {"name": "shm", "mountPath": "/dev/shm"},
+            *(
+                {
+                    "name": "attempt",
+                    "mountPath": mount.target,
+                    "subPath": "/".join(filter(None, [mount.folder, mount.below])),
+                    "readOnly": mount.folder == "in",
+                }
+                for mount in invocation.mounts
+            ),
+        ],
+    }
+    if invocation.command is not None:
+        container["command"] = list(invocation.command)
+    if invocation.args is not None:
+        container["args"] = list(invocation.args)
+    if invocation.working_dir:
+        container["workingDir"] = invocation.working_dir
+    return container
+
+
+def _resources(spec: AttemptSpec, image: ImagePlan | None = None) -> dict[str, Any]:
+    amounts = {"cpu": f"{spec.cpu:g}", "memory": str(spec.memory)}
+    if image and image.gpu:
+        amounts["nvidia.com/gpu"] = str(image.gpu)
+    if image and image.scratch is not None:
+        amounts["ephemeral-storage"] = str(image.scratch)
+    return {"requests": amounts, "limits": amounts}
+
+
+def _restricted(security: Security) -> dict[str, Any]:
+    """Kubernetes' restricted pod security standard, but for what is relaxed by name."""
+    return {
+        "runAsUser": security.user,
+        "runAsGroup": security.user,
+        "runAsNonRoot": security.user != 0,
+        "allowPrivilegeEscalation": security.privilege_escalation,
+        "readOnlyRootFilesystem": security.read_only_root,
+        "capabilities": {
+            "drop": ["ALL"],
+            **({"add": list(security.capabilities)} if security.capabilities else {}),
+        },
+    }
+
+
+def _specs(name: str) -> dict[str, Any]:
+    return {"name": "specs", "configMap": {"name": name}}

@@ -1,0 +1,1 @@
+"""What tells others how an engine is doing: probes and metrics."""
