@@ -4,7 +4,9 @@ who. An engine that loses the lease ends itself, since somebody else goes on wit
 
 from __future__ import annotations
 
-from hilum.errors import TransientError
+import threading
+
+from hilum.errors import HilumError, TransientError
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Ledger
@@ -23,7 +25,10 @@ class LeadershipLost(TransientError):
 
 
 class Leadership:
-    """This engine's part in who leads.
+    """This engine's part in who leads, while the block runs; at its end another one may lead at once.
+
+    A thread of its own renews the lease, because a turn of the engine may take longer than the lease holds: taking in
+    a folder, merging large files, letting attempts end.
 
     Args:
         owner: this engine.
@@ -35,24 +40,38 @@ class Leadership:
         self._clock = clock
         self._owner = owner
         self._lease = lease
-        self._asked = float("-inf")
+        self._over = threading.Event()
+        self._lost = False
+        self._keeper = threading.Thread(target=self._keep, name="leadership", daemon=True)
         self.leads = False
 
-    def renew(self) -> bool:
+    def __enter__(self) -> Leadership:
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._keeper.join()
+        if self.leads:
+            self._ledger.release_role(ROLE, self._owner)
+            self.leads = False
+
+    def check(self) -> bool:
         """Whether this engine leads; LeadershipLost when it did and does no more."""
-        now = self._clock.monotonic()
-        if now - self._asked < self._lease / 3:
-            return self.leads
-        self._asked = now
-        leads = self._ledger.acquire_role(ROLE, self._owner, self._clock.now(), self._lease)
-        if self.leads and not leads:
+        if self._lost:
             raise LeadershipLost("another engine leads now", hint="start this one again, and it stands by")
-        if leads and not self.leads:
-            log.info("leading")
-        self.leads = leads
-        return leads
+        return self.leads
 
-    def give_up(self) -> None:
-        """Let another one lead at once."""
-        self._ledger.release_role(ROLE, self._owner)
-        self.leads = False
+    def _keep(self) -> None:
+        while not self._lost:
+            try:
+                leads = self._ledger.acquire_role(ROLE, self._owner, self._clock.now(), self._lease)
+            except HilumError as error:  # whether the lease held meanwhile, the next answer tells
+                log.warning("the lease was not renewed", reason=error.reason)
+            else:
+                if leads and not self.leads:
+                    log.info("leading")
+                self._lost = self.leads and not leads
+                self.leads = leads
+            if self._over.wait(self._lease / 3):
+                return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from hilum.engine.engine import Engine
 from hilum.engine.intake import UNCHANGED
@@ -37,10 +38,28 @@ def serve(
         LeadershipLost: another engine took over.
     """
     log.info("serving", count=len(sources))
+    with leadership or nullcontext():
+        _turn_until(engine, sources, clock, stop, turn, leadership)
+        if leadership and engine.outlived:
+            engine.hand_over()
+        else:
+            log.info("draining")
+            engine.drain()
+    log.info("stopped")
+
+
+def _turn_until(
+    engine: Engine,
+    sources: Sequence[Source],
+    clock: Clock,
+    stop: Callable[[], bool],
+    turn: Callable[[], None],
+    leadership: Leadership | None,
+) -> None:
     looked = float("-inf")
     while not stop():
         if leadership:
-            engine.alone = leadership.renew()
+            engine.alone = leadership.check()
             if not engine.alone:
                 time.sleep(LOOK_EVERY)
                 turn()
@@ -51,14 +70,6 @@ def serve(
             looked = clock.monotonic()
         engine.advance(0.0 if taken else LOOK_EVERY / 2)
         turn()
-    if leadership and engine.outlived:
-        engine.hand_over()
-    else:
-        log.info("draining")
-        engine.drain()
-    if leadership:
-        leadership.give_up()
-    log.info("stopped")
 
 
 def _look(
