@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from hilum.version import __version__
 
 if TYPE_CHECKING:
-    from hilum.app import Home
-    from hilum.app import open_home as open
+    from hilum.app.home import Home
+    from hilum.app.home import open_home as open
     from hilum.dicom.series import Volume
     from hilum.errors import HilumError, StepError, TerminalError, TransientError, UsageError
     from hilum.model.work import RunState, TaskState
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hilum.steps.context import Context
 
 _HOMES = {
-    "Home": "hilum.app",
-    "open": "hilum.app:open_home",
+    "Home": "hilum.app.home",
+    "open": "hilum.app.home:open_home",
     "Volume": "hilum.dicom.series",
     "HilumError": "hilum.errors",
     "StepError": "hilum.errors",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from beds.homes import Snapshot, differences, faults, snapshot
-from hilum.app import Home
+from hilum.app.home import Home
 from hilum.dicom.phantom import Phantom, chest_ct
 from hilum.engine.engine import Engine, RunReport
 from hilum.engine.observe import Observer

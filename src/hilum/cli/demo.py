@@ -22,7 +22,7 @@ from hilum.cli.run import quiet, show, shown_path, stop_on_signals
 from hilum.errors import UsageError
 
 if TYPE_CHECKING:
-    from hilum.app import Home
+    from hilum.app.home import Home
 
 SLICES = 64
 REAL = (

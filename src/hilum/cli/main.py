@@ -19,7 +19,7 @@ from hilum.errors import UsageError
 from hilum.version import __version__
 
 if TYPE_CHECKING:
-    from hilum.app import Home
+    from hilum.app.home import Home
     from hilum.kernel.logging import Level
 
 COMMANDS = {
@@ -51,7 +51,7 @@ class Options:
 
     def open(self, *, create: bool = False, log_level: Level = "warning") -> Home:
         """The home, with logging as its settings say, else at ``log_level``."""
-        from hilum.app import open_home
+        from hilum.app.home import open_home
         from hilum.kernel.logging import configure
 
         home = open_home(self.home, create=create, **self.settings)

@@ -17,7 +17,7 @@ from hilum.cli.output import counted, faint, json_option, print_json, print_tabl
 from hilum.errors import UsageError
 
 if TYPE_CHECKING:
-    from hilum.app import Home
+    from hilum.app.home import Home
     from hilum.engine.engine import RunReport
     from hilum.kernel.logging import Level
     from hilum.ledger.interface import TaskInfo

@@ -16,7 +16,7 @@ from hilum.cli.output import coloured, counted, faint, json_option, print_json, 
 from hilum.errors import UsageError
 
 if TYPE_CHECKING:
-    from hilum.app import Home
+    from hilum.app.home import Home
     from hilum.cli.rehearse import Tried
     from hilum.ledger.interface import TaskInfo
     from hilum.pipeline.document import Pipeline

@@ -16,3 +16,7 @@ class Source(ABC):
     @abstractmethod
     def scan(self) -> Iterator[Arrival]:
         """Everything that is there now, lazily; faults of single objects are arrivals too, never exceptions."""
+
+    def close(self) -> None:
+        """Stop whatever listens."""
+        return

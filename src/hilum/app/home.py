@@ -1,4 +1,4 @@
-"""A home, opened: settings become chosen adapters here and nowhere else.
+"""A home, opened: everything that a user does with Hilum is a method here; adapters are chosen beside it.
 
 import hilum
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hilum.app import adapters
 from hilum.errors import UsageError
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.settings import Settings, load_settings
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
     from hilum.engine.recorder import Recorder
-    from hilum.executors.interface import Executor
-    from hilum.executors.kubernetes.settings import KubernetesSettings
     from hilum.ledger.interface import Ledger, RunInfo, Summary
     from hilum.model.arrival import Quarantined
     from hilum.model.image import ImageResolver
@@ -117,7 +116,7 @@ class Home:
     @property
     def ledger_url(self) -> str:
         """Where the ledger is."""
-        return self.settings.ledger or f"sqlite:///{self.root / 'ledger.sqlite'}"
+        return adapters.ledger_url(self.settings, self.root)
 
     @property
     def results(self) -> Path:
@@ -134,16 +133,12 @@ class Home:
     @cached_property
     def storage(self) -> Storage:
         """Revisions, artifacts and manifests."""
-        from hilum.storage import open_storage
-
-        return open_storage(self.settings.store or (self.root / "store").as_uri())
+        return adapters.storage(self.settings, self.root)
 
     @cached_property
     def warehouse(self) -> Warehouse:
         """The analytical record."""
-        from hilum.warehouse.local import LocalWarehouse
-
-        return LocalWarehouse(self.root / "warehouse")
+        return adapters.warehouse(self.settings, self.root)
 
     @cached_property
     def registry(self) -> StepRegistry:
@@ -227,19 +222,9 @@ class Home:
         from hilum.engine.serve import serve
         from hilum.ops.health import Health, Pulse
         from hilum.ops.metrics import HomeMetrics, exposition
-        from hilum.sources.watch import WatchedFolder
 
         engine = self.engine(pipelines, observer)
-        sources = [
-            WatchedFolder(
-                Path(path).expanduser().absolute(),
-                self.clock,
-                still=self.settings.still,
-                sweep=self.settings.sweep,
-                skip=(self.root,),
-            )
-            for path in watch
-        ]
+        sources = [adapters.watched(self.settings, self.root, self.clock, each) for each in watch]
         pulse = Pulse(self.clock)
         leadership = Leadership(self.ledger, self.clock, engine.owner) if self.settings.lead else None
         health = None
@@ -268,7 +253,7 @@ class Home:
             ledger=self.ledger,
             warehouse=self.warehouse,
             storage=self.storage,
-            executor=self._executor(images=any(has_images)),
+            executor=adapters.executor(self.settings, self.root, self.clock, images=any(has_images)),
             pipelines=compiled,
             clock=self.clock,
             owner=f"{socket.gethostname()}/{os.getpid()}/{self.clock.now():%Y%m%dT%H%M%S%f}",
@@ -279,43 +264,10 @@ class Home:
             images=self.images if any(has_images) else None,
         )
 
-    def _executor(self, *, images: bool) -> Executor:
-        from hilum.executors.local import LocalExecutor
-        from hilum.executors.process import ProcessExecutor
-
-        if self.settings.executor == "kubernetes":
-            from hilum.executors.kubernetes.executor import KubernetesExecutor
-            from hilum.kernel.digest import short_id
-
-            return KubernetesExecutor(self._cluster(), short_id("h", self.ledger_url), clock=self.clock)
-        work, slots = self.root / "work", self.settings.slots or None
-
-        def containers() -> Executor:
-            from hilum.executors.docker.executor import DockerExecutor
-
-            return DockerExecutor(work, slots, host=self.settings.docker, clock=self.clock)
-
-        return LocalExecutor(ProcessExecutor(work, slots, clock=self.clock), containers, images=images)
-
     @cached_property
     def images(self) -> ImageResolver:
         """Who knows what a reference to a container image means now."""
-        if self.settings.executor == "kubernetes":
-            from hilum.executors.registry import RegistryImages
-
-            return RegistryImages()
-        from hilum.executors.docker.images import DockerImages
-
-        return DockerImages(self.settings.docker)
-
-    def _cluster(self) -> KubernetesSettings:
-        if self.settings.kubernetes is None:
-            raise UsageError(
-                "executor is kubernetes, and nothing says how attempts run there",
-                reason="bad-settings",
-                hint="write a table [kubernetes] with at least image into hilum.toml",
-            )
-        return self.settings.kubernetes
+        return adapters.images(self.settings)
 
     def pipelines(self, given: Iterable[str | Path | Pipeline] = ()) -> list[CompiledPipeline]:
         """Pipelines checked and resolved: the given ones, else the settings', else the built-in default."""
@@ -342,7 +294,9 @@ class Home:
         from hilum.executors.kubernetes.dry_run import refusals
 
         for each in self.pipelines(pipelines):
-            yield from ((each.name, *refusal) for refusal in refusals(self._cluster(), each.plan))
+            yield from (
+                (each.name, *refusal) for refusal in refusals(adapters.cluster(self.settings), each.plan)
+            )
 
     def plan(self, pipelines: Iterable[str | Path | Pipeline] = ()) -> list[Due]:
         """What would run and why, if all that has arrived were complete now; changes nothing."""

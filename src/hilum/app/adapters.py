@@ -1,0 +1,95 @@
+"""Settings become chosen adapters: the one place that knows every kind of storage, warehouse, executor and source.
+
+What is chosen is imported when it is chosen, so a home without containers never loads Docker's client.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hilum.errors import UsageError
+from hilum.kernel.clock import Clock
+from hilum.settings import Settings
+
+if TYPE_CHECKING:
+    from hilum.executors.interface import Executor
+    from hilum.executors.kubernetes.settings import KubernetesSettings
+    from hilum.model.image import ImageResolver
+    from hilum.sources.interface import Source
+    from hilum.storage import Storage
+    from hilum.warehouse.interface import Warehouse
+
+
+def ledger_url(settings: Settings, home: Path) -> str:
+    """Where the ledger is: by default a file of SQLite in the home."""
+    return settings.ledger or f"sqlite:///{home / 'ledger.sqlite'}"
+
+
+def storage(settings: Settings, home: Path) -> Storage:
+    """Where revisions, artifacts and manifests are: by default a folder in the home."""
+    from hilum.storage import open_storage
+
+    return open_storage(settings.store or (home / "store").as_uri())
+
+
+def warehouse(settings: Settings, home: Path) -> Warehouse:
+    """Where the analytical record is: Parquet in the home."""
+    from hilum.warehouse.local import LocalWarehouse
+
+    return LocalWarehouse(home / "warehouse")
+
+
+def watched(settings: Settings, home: Path, clock: Clock, address: str | Path) -> Source:
+    """What a serving engine takes arrivals from: a folder that is watched."""
+    from hilum.sources.watch import WatchedFolder
+
+    return WatchedFolder(
+        Path(address).expanduser().absolute(),
+        clock,
+        still=settings.still,
+        sweep=settings.sweep,
+        skip=(home,),
+    )
+
+
+def executor(settings: Settings, home: Path, clock: Clock, *, images: bool) -> Executor:
+    """Where attempts run; with ``images`` some of them are containers."""
+    if settings.executor == "kubernetes":
+        from hilum.executors.kubernetes.executor import KubernetesExecutor
+        from hilum.kernel.digest import short_id
+
+        return KubernetesExecutor(cluster(settings), short_id("h", ledger_url(settings, home)), clock=clock)
+    from hilum.executors.local import LocalExecutor
+    from hilum.executors.process import ProcessExecutor
+
+    work, slots = home / "work", settings.slots or None
+
+    def containers() -> Executor:
+        from hilum.executors.docker.executor import DockerExecutor
+
+        return DockerExecutor(work, slots, host=settings.docker, clock=clock)
+
+    return LocalExecutor(ProcessExecutor(work, slots, clock=clock), containers, images=images)
+
+
+def images(settings: Settings) -> ImageResolver:
+    """Who knows what a reference to a container image means now."""
+    if settings.executor == "kubernetes":
+        from hilum.executors.registry import RegistryImages
+
+        return RegistryImages()
+    from hilum.executors.docker.images import DockerImages
+
+    return DockerImages(settings.docker)
+
+
+def cluster(settings: Settings) -> KubernetesSettings:
+    """How attempts run on a cluster; UsageError ``bad-settings`` where nothing says it."""
+    if settings.kubernetes is None:
+        raise UsageError(
+            "executor is kubernetes, and nothing says how attempts run there",
+            reason="bad-settings",
+            hint="write a table [kubernetes] with at least image into hilum.toml",
+        )
+    return settings.kubernetes
