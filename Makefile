@@ -73,7 +73,7 @@ test-docker: setup beds  ## tests with a real Docker engine of their own (needs 
 
 test-cluster: setup beds  ## tests with a real Kubernetes node of their own (needs root; Go the first time, ten minutes)
 	@tools/beds containers
-	@$(BIN)/pytest -p no:xdist -m '$(CLUSTER)' tests
+	@$(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m '$(CLUSTER)' $(AGAIN) tests
 
 prebuild: setup  ## build what the heavy suites start (Go, 15 minutes the first time), into ~/.cache/hilum
 	@cd tests && ../$(BIN)/python -c 'from beds.gcs import built; built()'
