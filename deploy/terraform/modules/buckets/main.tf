@@ -8,6 +8,7 @@ locals {
 }
 
 resource "google_storage_bucket" "this" {
+  #checkov:skip=CKV_GCP_62:reads and writes are in Cloud Audit Logs (module project), as Google recommends over access logs
   for_each = local.buckets
 
   project                     = var.project

@@ -60,6 +60,12 @@ variable "authorized" {
   default     = {}
 }
 
+variable "groups" {
+  description = "The group gke-security-groups@DOMAIN, whose groups can be given roles of Kubernetes; empty: none."
+  type        = string
+  default     = ""
+}
+
 variable "key" {
   description = "The key that encrypts Secrets and disks; empty: Google's own."
   type        = string

@@ -110,9 +110,9 @@ resource "google_pubsub_subscription_iam_member" "engine_looks" {
   member       = var.engine
 }
 
-# Why: messages that are malformed or of another bucket are put aside with a reason, by the engine and the functions.
+# Why: messages that nobody can use are put aside with a reason, by the engine and by the intake function.
 resource "google_pubsub_topic_iam_member" "put_aside" {
-  for_each = merge({ engine = var.engine }, var.publishers)
+  for_each = merge({ engine = var.engine }, var.refusers)
 
   project = var.project
   topic   = google_pubsub_topic.this["dead-letters"].name

@@ -46,6 +46,12 @@ variable "publishers" {
   default     = {}
 }
 
+variable "refusers" {
+  description = "Who puts messages aside beside the engine, as policies write members."
+  type        = map(string)
+  default     = {}
+}
+
 variable "labels" {
   description = "Labels of topics and subscriptions."
   type        = map(string)

@@ -1,30 +1,37 @@
 # Two Cloud Functions (2nd gen), both built from Hilum's own package: `intake` reads the header of each new object and
-# sends one arrival, so that header reading scales without servers; `sweep` looks for objects whose event was lost.
-# Eventarc's trigger is made here rather than by the function, so that it has an identity of its own.
+# sends one arrival, so that header reading scales without servers; `sweep` tells of objects whose event may have been
+# lost. Why each number is what it is stands in functions/intake/README.md and functions/sweep/README.md.
 
 locals {
   functions = {
     intake = {
-      memory      = var.intake_memory
-      concurrency = var.intake_concurrency
+      memory      = "1Gi"
+      concurrency = 32
       instances   = var.intake_instances
-      timeout     = 60
-      account     = var.accounts["intake"]
-      environment = var.intake_environment
+      timeout     = 120
+      environment = {
+        HILUM_ARRIVALS     = var.topic
+        HILUM_DEAD_LETTERS = var.dead_letters
+        THREADS            = "32" # as many as requests at once
+      }
     }
     sweep = {
-      memory      = var.sweep_memory
+      memory      = "512Mi"
       concurrency = 1
-      instances   = 1 # two sweeps at once find the same
+      instances   = 1
       timeout     = 1800
-      account     = var.accounts["sweep"]
-      environment = var.sweep_environment
+      environment = {
+        HILUM_BUCKET   = "gs://${var.bucket}"
+        HILUM_ARRIVALS = var.topic
+        HILUM_WINDOW   = var.sweep_window
+      }
     }
   }
 }
 
 # Sources of functions hold no patient data; they are made again by uploading them.
 resource "google_storage_bucket" "sources" {
+  #checkov:skip=CKV_GCP_62:reads and writes are in Cloud Audit Logs (module project), as Google recommends over access logs
   project                     = var.project
   name                        = "${var.prefix}-functions"
   location                    = var.region
@@ -104,33 +111,41 @@ resource "google_cloudfunctions2_function" "this" {
   }
 
   service_config {
-    available_cpu                    = "1"
+    available_cpu                    = "1" # more than one request at once takes a whole one
     available_memory                 = each.value.memory
     timeout_seconds                  = each.value.timeout
     min_instance_count               = 0
     max_instance_count               = each.value.instances
     max_instance_request_concurrency = each.value.concurrency
-    # Eventarc and Cloud Scheduler count as internal.
-    ingress_settings      = "ALLOW_INTERNAL_ONLY"
-    service_account_email = each.value.account.email
-    environment_variables = each.value.environment
+    ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Eventarc and Cloud Scheduler count as internal
+    service_account_email            = var.accounts[each.key].email
+    environment_variables            = each.value.environment
+  }
 
-    dynamic "direct_vpc_network_interface" {
-      for_each = var.subnetwork == "" ? [] : [var.subnetwork]
-      content {
-        subnetwork = direct_vpc_network_interface.value
+  dynamic "event_trigger" {
+    for_each = each.key == "intake" ? [var.bucket] : []
+    content {
+      event_type            = "google.cloud.storage.object.v1.finalized"
+      trigger_region        = var.bucket_location
+      retry_policy          = "RETRY_POLICY_RETRY"
+      service_account_email = var.accounts["trigger"].email
+
+      event_filters {
+        attribute = "bucket"
+        value     = event_trigger.value
       }
     }
-    direct_vpc_egress = var.subnetwork == "" ? null : "VPC_EGRESS_PRIVATE_RANGES_ONLY"
   }
 
   depends_on = [
     google_storage_bucket_iam_member.build,
     google_artifact_registry_repository_iam_member.build,
+    google_project_iam_member.trigger,
+    google_project_iam_member.storage_tells,
   ]
 }
 
-# Why: Eventarc's trigger calls the intake function as this account, which can do nothing else.
+# Why: Eventarc's trigger calls the intake function as this account, which can do nothing else but that.
 resource "google_cloud_run_v2_service_iam_member" "trigger" {
   project  = var.project
   location = var.region
@@ -165,37 +180,6 @@ resource "google_project_iam_member" "storage_tells" {
   project = var.project
   role    = "roles/pubsub.publisher"
   member  = "serviceAccount:${data.google_storage_project_service_account.agent.email_address}"
-}
-
-resource "google_eventarc_trigger" "intake" {
-  project         = var.project
-  name            = "${var.name}-intake"
-  location        = var.bucket_location
-  service_account = var.accounts["trigger"].email
-  labels          = var.labels
-
-  matching_criteria {
-    attribute = "type"
-    value     = "google.cloud.storage.object.v1.finalized"
-  }
-
-  matching_criteria {
-    attribute = "bucket"
-    value     = var.bucket
-  }
-
-  destination {
-    cloud_run_service {
-      service = google_cloudfunctions2_function.this["intake"].name
-      region  = var.region
-    }
-  }
-
-  depends_on = [
-    google_project_iam_member.trigger,
-    google_project_iam_member.storage_tells,
-    google_cloud_run_v2_service_iam_member.trigger,
-  ]
 }
 
 resource "google_cloud_scheduler_job" "sweep" {

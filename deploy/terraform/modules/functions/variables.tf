@@ -28,8 +28,18 @@ variable "bucket_location" {
   type        = string
 }
 
+variable "topic" {
+  description = "Full name of the topic of arrivals."
+  type        = string
+}
+
+variable "dead_letters" {
+  description = "Full name of the topic of dead letters."
+  type        = string
+}
+
 variable "archives" {
-  description = "Files with the sources of intake and sweep: what tools in functions/ pack."
+  description = "Zip files with the sources of intake and sweep, of what `make functions` builds."
   type        = map(string)
 }
 
@@ -43,50 +53,22 @@ variable "repository" {
   type        = string
 }
 
-variable "intake_environment" {
-  description = "Environment variables of the intake function."
-  type        = map(string)
-}
-
-variable "sweep_environment" {
-  description = "Environment variables of the sweep."
-  type        = map(string)
-}
-
-variable "intake_memory" {
-  description = "Memory of an instance of the intake function."
-  type        = string
-  default     = "512Mi"
-}
-
-variable "intake_concurrency" {
-  description = "Requests at once in an instance of the intake function."
-  type        = number
-  default     = 16
-}
-
 variable "intake_instances" {
   description = "Most instances of the intake function."
   type        = number
   default     = 20
 }
 
-variable "sweep_memory" {
-  description = "Memory of the sweep."
+variable "sweep_window" {
+  description = "Age of the oldest objects that a sweep tells of: longer than the time between two sweeps."
   type        = string
-  default     = "1Gi"
+  default     = "26h"
 }
 
 variable "sweep_schedule" {
   description = "When the sweep runs, as cron writes it, in UTC."
   type        = string
-  default     = "17 * * * *"
-}
-
-variable "subnetwork" {
-  description = "Id of the subnetwork from which functions reach the ledger; empty: they do not."
-  type        = string
-  default     = ""
+  default     = "17 3 * * *"
 }
 
 variable "key" {

@@ -51,7 +51,7 @@ resource "google_project_iam_member" "jobs" {
 resource "google_service_account_iam_member" "workload" {
   for_each = var.workloads
 
-  service_account_id = google_service_account.this[each.key].name
+  service_account_id = google_service_account.this[each.value].name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "serviceAccount:${var.project}.svc.id.goog[${each.value}]"
+  member             = "serviceAccount:${var.pool}[${each.key}]"
 }

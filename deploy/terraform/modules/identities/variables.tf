@@ -38,7 +38,13 @@ variable "querying" {
 }
 
 variable "workloads" {
-  description = "Accounts that a Kubernetes service account acts as: account to namespace/name."
+  description = "Kubernetes service accounts that act as an account: namespace/name to account."
   type        = map(string)
   default     = {}
+}
+
+variable "pool" {
+  description = "The cluster's pool of workload identities; empty where there is no cluster."
+  type        = string
+  default     = ""
 }

@@ -14,15 +14,26 @@ data "google_bigquery_default_service_account" "agent" {
 }
 
 locals {
-  agents = {
-    storage  = data.google_storage_project_service_account.agent.email_address
-    bigquery = data.google_bigquery_default_service_account.agent.email
-    pubsub   = "service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
-    sql      = "service-${data.google_project.this.number}@gcp-sa-cloud-sql.iam.gserviceaccount.com"
-    registry = "service-${data.google_project.this.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com"
-    gke      = "service-${data.google_project.this.number}@container-engine-robot.iam.gserviceaccount.com"
-    compute  = "service-${data.google_project.this.number}@compute-system.iam.gserviceaccount.com"
+  domains = {
+    pubsub    = "gcp-sa-pubsub"
+    sql       = "gcp-sa-cloud-sql"
+    registry  = "gcp-sa-artifactregistry"
+    gke       = "container-engine-robot"
+    compute   = "compute-system"
+    functions = "gcf-admin-robot"
+    run       = "serverless-robot-prod"
+    eventarc  = "gcp-sa-eventarc"
   }
+  agents = merge(
+    {
+      storage  = data.google_storage_project_service_account.agent.email_address
+      bigquery = data.google_bigquery_default_service_account.agent.email
+    },
+    {
+      for name, domain in local.domains :
+      name => "service-${data.google_project.this.number}@${domain}.iam.gserviceaccount.com"
+    },
+  )
 }
 
 resource "google_kms_key_ring" "this" {

@@ -14,7 +14,7 @@ variable "location" {
 }
 
 variable "services" {
-  description = "Services that use the key: storage, bigquery, pubsub, sql, registry, gke, compute."
+  description = "Services that use the key, by the names in main.tf."
   type        = set(string)
 }
 

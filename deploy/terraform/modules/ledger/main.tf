@@ -2,10 +2,11 @@
 # identity through the Cloud SQL Auth Proxy, which runs beside it.
 
 resource "google_sql_database_instance" "this" {
+  #checkov:skip=CKV_GCP_109:a statement that fails would be logged with values of headers in it
   project             = var.project
   name                = var.name
   region              = var.region
-  database_version    = "POSTGRES_17"
+  database_version    = "POSTGRES_18"
   encryption_key_name = var.key == "" ? null : var.key
   deletion_protection = var.protected
 
@@ -23,7 +24,7 @@ resource "google_sql_database_instance" "this" {
     ip_configuration {
       ipv4_enabled    = false
       private_network = var.network
-      ssl_mode        = "ENCRYPTED_ONLY"
+      ssl_mode        = "TRUSTED_CLIENT_CERTIFICATE_REQUIRED" # the proxy has one
     }
 
     backup_configuration {
@@ -48,32 +49,75 @@ resource "google_sql_database_instance" "this" {
       query_insights_enabled = true
     }
 
-    dynamic "database_flags" {
-      for_each = local.flags
-      content {
-        name  = database_flags.key
-        value = database_flags.value
-      }
+    database_flags {
+      name  = "cloudsql.iam_authentication"
+      value = "on"
     }
-  }
-}
 
-locals {
-  flags = {
-    "cloudsql.iam_authentication" = "on"
-    "cloudsql.enable_pgaudit"     = "on"
-    "pgaudit.log"                 = "role,ddl" # rows are Hilum's own to tell of; who may what and tables are not
-    "log_checkpoints"             = "on"
-    "log_connections"             = "on"
-    "log_disconnections"          = "on"
-    "log_duration"                = "off"
-    "log_hostname"                = "on"
-    "log_lock_waits"              = "on"
-    "log_min_duration_statement"  = "-1" # statements may hold values of headers
-    "log_min_error_statement"     = "panic"
-    "log_min_messages"            = "warning"
-    "log_statement"               = "ddl"
-    "log_temp_files"              = "0"
+    database_flags {
+      name  = "cloudsql.enable_pgaudit"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "pgaudit.log"
+      value = "role,ddl" # who may what, and tables
+    }
+
+    database_flags {
+      name  = "log_checkpoints"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_connections"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_disconnections"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_duration"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_hostname"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_lock_waits"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_min_duration_statement"
+      value = "-1" # statements may hold values of headers
+    }
+
+    database_flags {
+      name  = "log_min_error_statement"
+      value = "panic" # so may those that fail
+    }
+
+    database_flags {
+      name  = "log_min_messages"
+      value = "warning"
+    }
+
+    database_flags {
+      name  = "log_statement"
+      value = "ddl"
+    }
+
+    database_flags {
+      name  = "log_temp_files"
+      value = "0"
+    }
   }
 }
 
