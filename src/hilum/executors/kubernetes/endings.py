@@ -55,12 +55,15 @@ class Blocked:
 
 
 def ending(pod: Pod, spec: AttemptSpec) -> Ending | None:
-    """How the attempt ended; None while it goes on."""
+    """How the attempt ended; None while it goes on.
+
+    Once its own programs said all, nothing that happens to the pod changes that; so its network's and volumes' end,
+    for which a kubelet takes a second more, is not waited for.
+    """
     status = pod.status
     over = status is not None and status.phase in OVER
     told, current = _told(pod)
-    found: Ending | None = None
-    if over and (ended := _by_its_own_word(spec, told, _terminated(pod, WORK))):
+    if ended := _by_its_own_word(spec, told, _terminated(pod, WORK)):
         return ended
     if (lost := _lost(pod)) and not (over and told):
         return Ending(AttemptOutcome.LOST, *lost, results=told)
