@@ -137,6 +137,7 @@ def kubelet_configuration() -> dict[str, object]:
         "failSwapOn": False,
         "seccompDefault": True,
         "resolvConf": "",
+        "clusterDNS": [places.DNS],
         "podLogsDir": f"{places.LOGS}/pods",
         "volumePluginDir": f"{places.KUBELET}/volume-plugins",
         "kubeAPIQPS": 200,

@@ -129,9 +129,10 @@ class KubernetesExecutor(Executor):
             self._try_at = self._clock.monotonic() + pause
 
     def _make_jobs(self) -> None:
+        unheard: list[str] = []
         for template, specs in manifests.batches(self._queue, self._settings):
             try:
-                job = self._jobs.make(template, specs)
+                job, was_there = self._jobs.make(template, specs)
             except ClusterGone:
                 raise
             except HilumError as error:
@@ -139,8 +140,12 @@ class KubernetesExecutor(Executor):
             else:
                 for index, spec in enumerate(specs):
                     self._book.add(Attempt(spec, job, index, len(specs), self._clock.monotonic()))
+                if was_there:
+                    unheard.append(job)
             made = {spec.id for spec in specs}
             self._queue = [spec for spec in self._queue if spec.id not in made]
+        for job in unheard:  # its pods may have ended while nobody knew whose they were
+            self._look_at(job)
 
     def _take_away(self) -> None:
         """A pod of several in a Job is taken away alone, and one that is yet to be made, when it is."""

@@ -17,18 +17,21 @@ LISTENED_TO = 16
 """Steps whose output is read while they run. Each costs a connection to the API server, which the node's kubelet
 serves; that is no way to follow a thousand."""
 AT_FIRST, AGAIN = 5.0, 0.25
-"""Seconds for which output that is not there yet is asked for again, and how often."""
+"""Seconds for which a container that has no output yet is asked for it again, and how often."""
 LONGEST_LOG = 1 << 20
 LAST_LINES = 4096
 
 
 def output(client: Client, pod: str, container: str) -> Iterator[bytes]:
     """What a container prints from its beginning until it ends; it may run before its output can be had."""
-    heard, until = False, time.monotonic() + AT_FIRST
-    while not heard and time.monotonic() < until:
+    until = time.monotonic() + AT_FIRST
+    while time.monotonic() < until:
+        opened = False
         for piece in printed(client, pod, container, follow=True):
-            heard = True
+            opened = True
             yield piece
+        if opened:
+            return
         time.sleep(AGAIN)
 
 
