@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.errors import StepError
 from hilum.model.subject import Scope
-from hilum.steps.api import Reading, Step
+from hilum.steps.declared import Reading
 
 if TYPE_CHECKING:
     from hilum.dicom.series import ImageSeries, Volume
+    from hilum.steps.api import Step
 
 MEASURABLE: dict[str, tuple[type, ...]] = {
     "number": (int, float),

@@ -55,12 +55,17 @@ class Blocked:
 
 
 def ending(pod: Pod, spec: AttemptSpec) -> Ending | None:
-    """How the attempt ended; None while it goes on."""
+    """How the attempt ended; None while it goes on.
+
+    Once its own programs said all, nothing that happens to the pod changes that; so its network's and volumes' end,
+    for which a kubelet takes a second more, is not waited for.
+    """
     status = pod.status
     over = status is not None and status.phase in OVER
     told, current = _told(pod)
-    found: Ending | None = None
-    if over and (ended := _by_its_own_word(spec, told, _terminated(pod, WORK))):
+    if ended := _by_its_own_word(spec, told, _terminated(pod, WORK)):
+        return ended
+    if ended := _over_its_scratch(pod, spec, told):
         return ended
     if (lost := _lost(pod)) and not (over and told):
         return Ending(AttemptOutcome.LOST, *lost, results=told)
@@ -128,6 +133,15 @@ def _by_its_own_word(
     if len(told) == len(spec.steps):
         return Ending(AttemptOutcome.SUCCEEDED, exit_code=0, results=told)
     return None
+
+
+def _over_its_scratch(pod: Pod, spec: AttemptSpec, told: tuple[TaskResult, ...]) -> Ending | None:
+    """An eviction that is no machine's trouble: the pod wrote more than its own ephemeral-storage limit. A node that
+    is short of room says "low on resource" instead."""
+    if not (pod.status and pod.status.reason == "Evicted" and "limit" in (pod.status.message or "")):
+        return None
+    detail = "wrote more than its resources.scratch"
+    return Ending(AttemptOutcome.CRASHED, "out-of-scratch", detail, spec.steps[0].name, results=told)
 
 
 def _lost(pod: Pod) -> tuple[str, str] | None:

@@ -35,8 +35,8 @@ class Jobs:
         self._settings = settings
         self._home = home
 
-    def make(self, template: Mapping[str, Any], specs: Sequence[AttemptSpec]) -> str:
-        """Make the Job of these attempts, unless it is there already; its name.
+    def make(self, template: Mapping[str, Any], specs: Sequence[AttemptSpec]) -> tuple[str, bool]:
+        """Make the Job of these attempts; its name, and whether it was there already: an answer may have been lost.
 
         Raises:
             ClusterGone: it may be there or not; try again. HilumError: it was refused.
@@ -47,10 +47,11 @@ class Jobs:
         name = manifests.job_name(specs)
         body = manifests.job(template, specs, self._settings, self._home)
         with translated():
-            job = self._create(Job, body) or self._client.get(Job, name)
+            made = self._create(Job, body)
+            job = made or self._client.get(Job, name)
             assert job.metadata is not None
             self._create(ConfigMap, manifests.config_map(job.metadata.uid or "", specs, self._home))
-        return name
+        return name, made is None
 
     def found(self) -> Iterator[tuple[str, list[AttemptSpec]]]:
         """Every Job of this home, and its attempts in the order of their indexes."""
