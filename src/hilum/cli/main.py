@@ -122,7 +122,11 @@ class Commands(click.Group):
     epilog="`hilum COMMAND --help` says more. These options may also stand after the command.",
 )
 @click.option("--home", type=click.Path(path_type=Path), help="A home; else HILUM_HOME, else ./.hilum.")
-@click.option("--log-format", type=click.Choice(["console", "json", "google"]), help="For people, for machines, for Cloud Logging.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["console", "json", "google"]),
+    help="For people, for machines, for Cloud Logging.",
+)
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error", "off"]),

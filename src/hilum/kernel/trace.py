@@ -1,5 +1,5 @@
-"""Traces without state: ids follow from content, so every process that knows a run's id can tell its part of the trace,
-after a restart and on another machine alike. Sampling is a function of the trace's id, so all decide the same.
+"""Traces without state: ids follow from content, so every process that knows a run's id can tell its part of the
+trace, after a restart and on another machine alike. Sampling is a function of the id, so all decide the same.
 
 Ids and the header are W3C Trace Context's (level 1): 16 and 8 bytes in hex, never all zero.
 """

@@ -96,7 +96,9 @@ def as_documented(line: dict[str, Any]) -> dict[str, Any]:
     """The payload that is left when the special fields, each as documented, are taken out."""
     wrong = [name for name, fits in DOCUMENTED.items() if name in line and not fits(line[name])]
     assert wrong == []
-    assert [name for name in line if name.startswith("logging.googleapis.com/") and name not in DOCUMENTED] == []
+    assert [
+        name for name in line if name.startswith("logging.googleapis.com/") and name not in DOCUMENTED
+    ] == []
     return {name: value for name, value in line.items() if name not in DOCUMENTED}
 
 
@@ -217,4 +219,3 @@ def test_what_a_library_says_is_told_by_its_place(begin):
 def test_no_field_of_ours_has_a_name_that_cloud_logging_takes_for_its_own():
     assert set(FIELDS) & {*DOCUMENTED, "timestamp", "timestampSeconds", "timestampNanos", "log"} == set()
     assert set(LABELS) <= set(FIELDS)
-
