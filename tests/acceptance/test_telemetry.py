@@ -178,7 +178,7 @@ def test_an_engine_that_is_killed_leaves_one_whole_trace_to_the_next(
             return ledger.execute(query).fetchone() == (1,)
         return False
 
-    wait_until(at_work)
+    assert wait_until(at_work)
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
