@@ -65,12 +65,12 @@ def metrics() -> str:
     return f"""# Metrics
 
 What an engine measures, under its name in OpenTelemetry and in Prometheus. Units are UCUM's. What is *of the home* is
-asked of the ledger: every engine on it shows the same, and a restart forgets nothing. What is *of the engine* counts from
-its start. [How to watch them](../how-to/observe.md).
+asked of the ledger: every engine on it shows the same, and a restart forgets nothing. What is *of the engine* counts
+from its start. [How to watch them](../how-to/observe.md).
 
 {table(head, rows)}
-Attributes are [fields of a log line](logs.md) and have values of their shape; any other value becomes `other`, an empty
-one `none`. A histogram's buckets end at {bounds} seconds.
+Attributes are [fields of a log line](logs.md) and have values of their shape; any other value becomes `other`, an
+empty one `none`. A histogram's buckets end at {bounds} seconds.
 """
 
 

@@ -1,5 +1,5 @@
-"""Each alert's condition is made true on a real home whose engine a real Prometheus scrapes, and is seen to cross: the
-expression is the deployed policy's, word by word. How long it has to hold is left to the policy.
+"""Each alert's condition is made true on a real home whose engine a real Prometheus scrapes, and is seen to cross:
+the expression is the deployed policy's, word by word. How long it has to hold is left to the policy.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def assert_whole(spans: list[Span], run: str, steps: tuple[str, ...]) -> None:
         assert parent.start_time_unix_nano <= span.start_time_unix_nano
         assert span.end_time_unix_nano <= parent.end_time_unix_nano
     order = [span for name in ("arrive", "settle", "plan") for span in spans if span.name == name]
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         assert before.end_time_unix_nano == after.start_time_unix_nano
     for step in steps:
         parts = {span.name: span for span in spans if attributes(span.attributes).get("hilum.step") == step}

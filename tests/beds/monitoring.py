@@ -1,4 +1,4 @@
-"""Cloud Monitoring as far as a client sees it: a gRPC server with the API's own messages, which records what is written.
+"""Cloud Monitoring as far as a client sees it: a gRPC server with the API's own messages, which records writes.
 
 It does not check what Cloud Monitoring checks; it proves what is sent, and that a refusal is followed by another try.
 """

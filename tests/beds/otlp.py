@@ -1,4 +1,4 @@
-"""A collector of OTLP over HTTP: it takes what exporters send, decodes it with OpenTelemetry's own messages, keeps it."""
+"""A collector of OTLP over HTTP: it decodes what exporters send with OpenTelemetry's own messages, and keeps it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ scrape_configs:
 
 
 def programs() -> Path | None:
-    """The folder of ``prometheus`` and ``promtool``; None where they are not and Debian's packages are not at hand."""
+    """The folder of ``prometheus`` and ``promtool``; None where they can neither be found nor fetched."""
     if found := shutil.which("prometheus"):
         return Path(found).parent
     place = CACHE / "usr" / "bin"

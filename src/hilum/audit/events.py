@@ -1,7 +1,7 @@
 """What is audited, as a fixed list, and the row that tells it.
 
-A row goes into the ledger's outbox in the transaction of what it is about, so that neither is there without the other.
-It names things by ids and digests: no header value, no file name, no text of a query.
+A row goes into the ledger's outbox in the transaction of what it is about, so neither is there without the other. It
+names things by ids and digests: no header value, no file name, no text of a query.
 """
 
 from __future__ import annotations

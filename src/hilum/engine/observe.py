@@ -17,7 +17,8 @@ class Watch:
     """What an engine tells operations.
 
     Attributes:
-        ended: told of each attempt's end. recorded: told the rows of each batch that the warehouse took, once at least.
+        ended: told of each attempt's end.
+        recorded: told the rows of each batch that the warehouse took, once at least.
         sampling: which runs' attempts are told their place in the trace; None: none is.
     """
 

@@ -1,8 +1,8 @@
 """Metrics to Cloud Monitoring with Google's exporter for OpenTelemetry. Its client asks once and gives up; here an
 answer that may pass (UNAVAILABLE) is asked for again, because a point that is lost is a hole in an alert's window.
 
-The exporter is marked as deprecated in favour of OTLP, which Cloud Monitoring takes by now through a collector or with
-credentials; it is the one that needs neither.
+The exporter is marked as deprecated in favour of OTLP, which Cloud Monitoring takes by now through a collector; this
+one needs none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PREFIX = "workload.googleapis.com"
 """Of metric types; in PromQL ``hilum_dead_tasks`` is then ``{"workload.googleapis.com/hilum.dead_tasks"}``."""
 PATIENCE = 20.0
-"""Seconds in all for one write to succeed; less than the shortest interval of Cloud Monitoring's points and a half."""
+"""Seconds in all for one write to succeed: less than the usual interval between two."""
 
 
 def exporter(project: str | None = None, client: MetricServiceClient | None = None) -> MetricExporter:

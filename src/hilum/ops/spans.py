@@ -1,5 +1,5 @@
-"""Spans made of the rows that the warehouse gets. A row leaves the ledger only when the warehouse has it and its spans
-were told, so a trace is whole wherever an engine was killed; and ids follow from content, so what is told twice is one.
+"""Spans made of the rows that the warehouse gets. A row leaves the ledger only when the warehouse has it and its
+spans were told, so a trace is whole wherever an engine was killed; ids follow from content, so twice is once.
 
     run                      from the first instance's arrival to the row in the warehouse; links to arrivals
       arrive                 the first to the last of its instances

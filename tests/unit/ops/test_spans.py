@@ -1,4 +1,4 @@
-"""Spans of rows: pure, so what is seldom seen is shown here; tests/acceptance/test_telemetry.py shows whole traces."""
+"""Spans of rows: pure, so what is seldom seen is shown here; acceptance/test_telemetry.py shows whole traces."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
