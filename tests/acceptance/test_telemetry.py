@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,9 +22,13 @@ import hilum
 from beds.engines import wait_until
 from beds.otlp import Collector, attributes, collecting
 from hilum.dicom.phantom import chest_ct
+from hilum.kernel.clock import SystemClock
 from hilum.kernel.trace import arrival_trace, run_trace, span_id, step_span
 from hilum.ops.instruments import INSTRUMENTS
+from hilum.ops.spans import read_span
+from hilum.ops.telemetry import open_spans
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 QC = "name: check\nsteps: {qc: {uses: qc}}\n"
 TELLS = """
 import json
@@ -196,6 +201,24 @@ def test_an_engine_that_is_killed_leaves_one_whole_trace_to_the_next(
     assert told == {row["attempt_id"]: row["outcome"] for row in attempts}
     assert "lost" in told.values()
     assert {resource["service.instance.id"] for resource in collector.resources if resource}
+
+
+def test_who_reads_a_header_elsewhere_tells_it_in_the_arrivals_trace(
+    tmp_path: Path, collector: Collector
+) -> None:
+    with hilum.open(tmp_path / "home", telemetry="otlp") as home:
+        home.run(scans(tmp_path), pipelines=[pipeline(tmp_path)])
+        (row, *_) = home.query("SELECT uri, version FROM arrivals").to_pylist()
+    opened = open_spans("otlp", SystemClock(), "function/1")
+    assert opened is not None
+    teller, kept = opened
+    assert kept.keeps(arrival_trace(row["uri"], row["version"]))
+    teller.export([read_span(row["uri"], row["version"], NOW, NOW + timedelta(seconds=1))])
+    teller.close()
+    spans = {span.name: span for span in collector.trace(arrival_trace(row["uri"], row["version"]))}
+    assert set(spans) == {"arrival", "read"}
+    assert spans["read"].parent_span_id == spans["arrival"].span_id
+    assert open_spans("", SystemClock(), "function/1") is None
 
 
 def test_a_collector_that_is_away_changes_nothing_and_is_left_alone(

@@ -1,4 +1,4 @@
-"""A container finds its place in its run's trace, and its staging and collecting are told, on a real Docker engine."""
+"""A container finds its place in its run's trace; its staging and collecting are told. On a real Docker engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import os
 with open(os.path.join(os.environ["HILUM_OUT"], "seen.txt"), "w") as out:
     out.write(os.environ.get("TRACEPARENT", "none"))
 """
-PIPELINE = "name: told\nsteps:\n  tell:\n    image: bed/tell:1\n    outputs: {seen: {path: seen.txt}}\n"
+PIPELINE = "name: told\nsteps:\n  tell:\n    image: bed/tell:1\n    outputs: {seen: seen.txt}\n"
 
 
 @pytest.fixture(scope="module")

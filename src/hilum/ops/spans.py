@@ -83,6 +83,20 @@ def arrival_span(uri: str, version: str) -> str:
     return span_id("arrival", uri, version)
 
 
+def read_span(uri: str, version: str, start: datetime, end: datetime, reason: str = "") -> Span:
+    """The span of whoever reads an arrival's header before the engine hears of it: a function."""
+    return Span(
+        arrival_trace(uri, version),
+        span_id("read", uri, version),
+        "read",
+        start,
+        end,
+        arrival_span(uri, version),
+        _told(reason=reason),
+        error=reason,
+    )
+
+
 def _arrival(row: Mapping[str, Any]) -> Span:
     start = _time(row["arrived_at"])
     return Span(

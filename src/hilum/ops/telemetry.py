@@ -75,7 +75,7 @@ class Telemetry:
             self._resource = _resource(instance, environment)
             measured = not off and environment.get("OTEL_METRICS_EXPORTER") != "none"
             self._meters = _meters(exporter or _exporter(kind), self._resource, metrics) if measured else None
-            self._spans = _SpanExporter(self._resource, clock, environment) if self.sampling else None
+            self._spans = SpanTeller(self._resource, clock, environment) if self.sampling else None
         except ImportError as error:
             raise UsageError(
                 f"telemetry needs the package {error.name}",
@@ -101,6 +101,14 @@ class Telemetry:
         if not subjects or settled is None:
             return None
         return Story(subjects[0], settled, self._ledger.members(subjects[0]))
+
+
+def open_spans(kind: str, clock: Clock, instance: str) -> tuple[SpanTeller, Sampling] | None:
+    """For a process that tells spans without an engine, such as a function; None where the setting tells none."""
+    kept = sampling(kind, os.environ)
+    if kept is None:
+        return None
+    return SpanTeller(_resource(instance, os.environ), clock, os.environ), kept
 
 
 def _resource(instance: str, environment: Mapping[str, str]) -> Resource:
@@ -168,8 +176,9 @@ def _observed(
     return observe
 
 
-class _SpanExporter:
-    """Spans by OTLP, at once: the ledger forgets the rows that they are made of right after."""
+class SpanTeller:
+    """Spans by OTLP, at once: the ledger forgets the rows that they are made of right after, and a function that has
+    answered may be stopped."""
 
     def __init__(self, resource: Resource, clock: Clock, environment: Mapping[str, str]) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -183,6 +192,7 @@ class _SpanExporter:
         self._again_at = float("-inf")
 
     def export(self, spans: Iterable[Span]) -> None:
+        """Tell these; what a collector does not take is lost to it."""
         from opentelemetry.sdk.trace.export import SpanExportResult
 
         if self._clock.monotonic() < self._again_at:
@@ -193,6 +203,7 @@ class _SpanExporter:
             log.warning("spans were not taken, and are lost to the collector", count=len(found))
 
     def close(self) -> None:
+        """Let go of the connection."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def _readable(self, span: Span) -> ReadableSpan:
