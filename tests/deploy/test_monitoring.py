@@ -86,13 +86,15 @@ def test_a_query_asks_for_metrics_and_labels_that_there_are(query):
     assert {*grouped, *matched} <= LABELS
 
 
-def test_the_rules_pass_prometheus_own_checker(promtool, tmp_path):
-    (tmp_path / "rules.json").write_text(json.dumps(rules()))
+def test_policies_and_charts_pass_prometheus_own_checker_as_rules(promtool, tmp_path):
+    charts = [{"record": f"chart:{n}", "expr": query} for n, query in enumerate(queries(DASHBOARD))]
+    given = {"groups": [*rules()["groups"], {"name": "charts", "rules": charts}]}
+    (tmp_path / "rules.json").write_text(json.dumps(given))
     done = subprocess.run(
         [promtool, "check", "rules", tmp_path / "rules.json"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert f"{len(POLICIES)} rules found" in done.stdout
+    assert f"{len(POLICIES) + len(charts)} rules found" in done.stdout
 
 
 def test_the_dashboard_has_the_fields_of_the_api_and_tiles_that_fit():

@@ -1,6 +1,8 @@
 import io
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,11 @@ DIGEST = "ab" * 32
 def test_only_what_is_on_the_list_is_audited():
     with pytest.raises(ValueError, match="not audited"):
         Audited("coffee-made", Actor("person", "ann"), NOW)
+
+
+def test_the_page_lists_what_is_audited():
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "observe.md"
+    assert set(re.findall(r"^\| `([a-z-]+)` \| [a-z]", page.read_text(), re.MULTILINE)) == set(ACTIONS)
 
 
 def test_a_row_is_the_same_for_the_same_deed_and_another_for_the_next():
