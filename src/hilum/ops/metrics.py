@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FRESH = 5.0
 """Seconds for which an answer of the ledger is good enough: several ask."""
 SHARE = 20
-"""Counting a large ledger takes a while, 0.4 s for a million arrivals, and is done a twentieth of the time at most."""
+"""Counting a large ledger takes a while, 0.4 s for a million arrivals: it is done a twentieth of the time at most."""
 
 
 class HomeMetrics:
