@@ -17,7 +17,7 @@ SOURCES := src tests tools benchmarks
 # named at the end of `make test` as not run. What they need is built once and kept in ~/.cache/hilum.
 HEAVY := test-buckets test-docker test-cluster
 CLUSTER ?= cluster
-LIGHT := not docker and not cluster and not buckets
+LIGHT := not docker and not cluster and not buckets and not cloud
 
 # Without .pyc files the imports of numpy, pyarrow and pydicom take most of a short command's time.
 unexport PYTHONDONTWRITEBYTECODE

@@ -44,6 +44,36 @@ Records and warnings of libraries keep their logger, their `place` (file and lin
 """
 
 
+def metrics() -> str:
+    """Every instrument."""
+    from hilum.ops.instruments import BUCKETS, INSTRUMENTS
+
+    rows = [
+        (
+            f"`{each.name}`",
+            f"`{each.prometheus}`",
+            each.kind,
+            f"`{each.unit}`",
+            ", ".join(f"`{name}`" for name in each.attributes),
+            "home" if each.ledger else "engine",
+            each.about,
+        )
+        for each in INSTRUMENTS.values()
+    ]
+    head = ("OpenTelemetry", "Prometheus", "kind", "unit", "attributes", "of", "meaning")
+    bounds = ", ".join(f"{bound:g}" for bound in BUCKETS)
+    return f"""# Metrics
+
+What an engine measures, under its name in OpenTelemetry and in Prometheus. Units are UCUM's. What is *of the home* is
+asked of the ledger: every engine on it shows the same, and a restart forgets nothing. What is *of the engine* counts
+from its start. [How to watch them](../how-to/observe.md).
+
+{table(head, rows)}
+Attributes are [fields of a log line](logs.md) and have values of their shape; any other value becomes `other`, an
+empty one `none`. A histogram's buckets end at {bounds} seconds.
+"""
+
+
 def _built_in() -> list[Step]:
     from hilum.steps.registry import StepRegistry
 
@@ -255,6 +285,7 @@ def pipeline_schema() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "logs.md": logs,
+    "metrics.md": metrics,
     "measurements.md": measurements,
     "pipeline.md": pipeline,
     "pipeline.schema.json": pipeline_schema,

@@ -25,6 +25,7 @@ CHOICES = {
     "log_format": get_args(LogFormat),
     "log_level": get_args(Level),
     "executor": ("local", "kubernetes"),
+    "telemetry": ("", "otlp", "google"),
 }
 POWERS = {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 
@@ -47,7 +48,10 @@ class Settings:
         memory: most memory for one attempt, such as ``8Gi``; empty means three quarters of the machine's.
         still: seconds that a watched file must not change before it counts.
         sweep: seconds between two looks at everything that is watched.
-        log_format: ``console`` or ``json``.
+        telemetry: ``otlp`` or ``google`` export metrics and traces by OpenTelemetry; empty means no export.
+        actor: who acts, for the audit, such as a service account; empty means the operating system's user.
+        audit_reads: who asks for what is in the warehouse stands in the audit, too.
+        log_format: ``console``, ``json``, or ``google`` for Cloud Logging.
         log_level: ``debug``, ``info``, ``warning``, ``error`` or ``off``; empty means what suits the command.
     """
 
@@ -64,6 +68,9 @@ class Settings:
     memory: str = ""
     still: float = 2.0
     sweep: float = 60.0
+    telemetry: Literal["", "otlp", "google"] = ""
+    actor: str = ""
+    audit_reads: bool = False
     log_format: LogFormat = "console"
     log_level: Level | Literal[""] = ""
 

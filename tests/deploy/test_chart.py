@@ -61,7 +61,15 @@ def test_everything_reaches_the_executor(helm: Helm, tmp_path: Path) -> None:
                 "watch": [{"claim": "inbox", "path": "/data/inbox"}],
                 "env": {"A": "1", "QUOTED": 'a"b\\c'},
                 "user": 1000,
-                "engine": {"still": 0.5, "sweep": 7, "workers": 3, "logLevel": "debug"},
+                "engine": {
+                    "still": 0.5,
+                    "sweep": 7,
+                    "workers": 3,
+                    "logLevel": "debug",
+                    "logFormat": "google",
+                    "telemetry": "google",
+                    "auditReads": True,
+                },
                 "attempts": {
                     "pods": 7,
                     "priorityClass": "low",
@@ -79,6 +87,7 @@ def test_everything_reaches_the_executor(helm: Helm, tmp_path: Path) -> None:
     settings = settings_of(objects, tmp_path)
     assert (settings.store, settings.lead, settings.health) == ("gs://bucket/p", True, ":8080")
     assert (settings.still, settings.sweep, settings.workers, settings.log_level) == (0.5, 7.0, 3, "debug")
+    assert (settings.log_format, settings.telemetry, settings.audit_reads) == ("google", "google", True)
     cluster = settings.kubernetes
     assert cluster is not None
     assert (cluster.image, cluster.pull) == (f"r/hilum@sha256:{'1' * 64}", "Always")

@@ -49,7 +49,8 @@ OURS = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "me
 def batches(
     specs: Iterable[AttemptSpec], settings: KubernetesSettings
 ) -> list[tuple[dict[str, Any], list[AttemptSpec]]]:
-    """Attempts that may share a Job, with their pods' common template."""
+    """Attempts that may share a Job, with their pods' common template. One that is told its place in a trace has a
+    variable of its own, so it has a Job of its own."""
     found: dict[str, list[tuple[dict[str, Any], list[AttemptSpec]]]] = {}
     for spec in specs:
         template = pod_template(spec, settings)
@@ -206,7 +207,7 @@ def _step(spec: AttemptSpec, step: ImageStep) -> dict[str, Any]:
         "name": STEP,
         "image": image_reference(step.image),
         "imagePullPolicy": PULL[step.image.pull],
-        "env": [{"name": name, "value": value} for name, value in invocation.env.items()],
+        "env": [{"name": name, "value": value} for name, value in step.environment(spec).items()],
         "resources": _resources(spec, step.image),
         "securityContext": _restricted(step.image.security),
         "volumeMounts": [
