@@ -1,4 +1,4 @@
-"""What a function is told by its environment, and how it writes logs: a JSON line each, as the platform takes them."""
+"""What a function is told by its environment, and how it writes logs: lines of JSON, as the platform takes them."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ def required(variable: str) -> str:
     if not (value := os.environ.get(variable, "")):
         raise UsageError(f"the variable {variable} is not set", reason="bad-settings")
     return value
+
+
+def optional(variable: str, default: str) -> str:
+    """What a variable says, if it says anything."""
+    return os.environ.get(variable, "") or default
 
 
 def seconds(text: str) -> float:

@@ -1,5 +1,5 @@
-"""The function ``intake``: an object was finalized, so read its header where it lies and tell the engine of both in one
-message. Headers are then read by as many instances as there is work for, and the engine opens no object.
+"""The function ``intake``: an object was finalized, so read its header where it lies and tell the engine of both in
+one message. Headers are then read by as many instances as there is work for, and the engine opens no object.
 
 It keeps nothing and decides nothing. The message follows from the object alone, so an event that comes twice gives it
 twice, and the engine knows it by address and generation. What goes wrong goes one of three ways:
