@@ -96,6 +96,7 @@ class PubSubSource(Source):
         """Give back what was not recorded, so that it comes to the next engine at once."""
         if self._topic is not None:
             self._topic.close()
+            self._topic = None
         for waiting in self._waiting.values():
             for pulled in waiting:
                 pulled.nack()
