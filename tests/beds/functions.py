@@ -97,7 +97,7 @@ class Function(HeldServer):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            if "Traceback" in self.said and not self.processes():
+            if self.said and not self.processes():
                 break
             time.sleep(0.01)
         said = self.said
@@ -107,7 +107,8 @@ class Function(HeldServer):
     @property
     def said(self) -> str:
         """What it has written so far, on both streams."""
-        return (self.folder / "log").read_text(errors="replace")
+        log = self.folder / "log"
+        return log.read_text(errors="replace") if log.exists() else ""
 
     @property
     def events(self) -> list[dict[str, Any]]:
