@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import google_access
 from markdown import as_markdown, table
 from reference_source import python, reasons
 
@@ -294,6 +295,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "steps.md": steps,
     "warehouse.md": warehouse,
+    "google-roles.md": google_access.page,
 }
 
 

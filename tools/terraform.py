@@ -168,7 +168,9 @@ def _code(text: str) -> Iterator[str]:
 def _without_literals(code: str) -> Iterator[str]:
     kept, rest, quoted = "", code, re.compile(r'"((?:[^"\\$]|\\.|\$(?!\{)|\$\{[^}]*\})*)"')
     while found := quoted.search(rest):
-        kept += rest[: found.start()] + ('"' + found[1] + '"' if rest[: found.start()].endswith("[") else '""')
+        kept += rest[: found.start()] + (
+            '"' + found[1] + '"' if rest[: found.start()].endswith("[") else '""'
+        )
         if "${" in found[1]:
             yield from _code(found[1])
         rest = rest[found.end() :]

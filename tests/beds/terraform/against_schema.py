@@ -75,7 +75,11 @@ class _Check:
         if kind in PRIMITIVE and wanted == "string":
             return ""
         if kind == "string" and wanted in ("number", "bool") and (text := literal(value)) is not None:
-            fits = text.lstrip("-").replace(".", "", 1).isdigit() if wanted == "number" else text in ("true", "false")
+            fits = (
+                text.lstrip("-").replace(".", "", 1).isdigit()
+                if wanted == "number"
+                else text in ("true", "false")
+            )
             return "" if fits else "string"
         return kind
 

@@ -107,7 +107,9 @@ def _schema(types: dict[str, Any]) -> dict[str, Any]:
         if each["kind"] != "class" or base not in ("cdktn.TerraformResource", "cdktn.TerraformDataSource"):
             continue
         config = types[f"{name}Config"]
-        said = [f"{p['docs'].get('remarks')} {p['docs'].get('summary')}" for p in config.get("properties", ())]
+        said = [
+            f"{p['docs'].get('remarks')} {p['docs'].get('summary')}" for p in config.get("properties", ())
+        ]
         documented = next((found for text in said if (found := DOCUMENTED.search(text))), None)
         block = "data" if base.endswith("DataSource") else "resource"
         kind = f"google_{documented[2]}" if documented else _snake(each["name"].removeprefix("Data"))

@@ -29,7 +29,9 @@ def faults(modules: Sequence[Module]) -> list[str]:
 
 
 def _of(module: Module) -> Iterator[str]:
-    for file in sorted(each for each in module.folder.iterdir() if each.suffix in (".tf", ".tfvars", ".yaml")):
+    for file in sorted(
+        each for each in module.folder.iterdir() if each.suffix in (".tf", ".tfvars", ".yaml")
+    ):
         for what, looks in LOOKS.items():
             if looks.search(file.read_text()):
                 yield f"{file.parent.name}/{file.name}: holds {what}"
