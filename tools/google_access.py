@@ -69,9 +69,7 @@ def _on(grant: Block) -> str:
     kind = grant.labels[0].removeprefix("google_").removesuffix("_iam_member")
     if kind == "project":
         return "the project"
-    thing = next(
-        (str(value) for name, value in grant.body.items() if name not in META and "google_" in str(value)), ""
-    )
+    thing = next((str(v) for name, v in grant.body.items() if name not in META and "google_" in str(v)), "")
     key = re.search(r'\["([\w-]+)"\]', thing)
     words = kind.replace("_", " ")
     return f"{words} `{key[1]}`" if key else words

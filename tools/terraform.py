@@ -140,8 +140,8 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def references(value: Any) -> Iterator[tuple[str, ...]]:
-    """What expressions below a value refer to, as the parts of a traversal: ``("var", "name")``. An index is a part in
-    brackets. Names that a ``for`` gives are among them."""
+    """What expressions below a value refer to, as the parts of a traversal: ``("var", "name")``. An index is a part
+    in brackets. Names that a ``for`` gives are among them."""
     for text in texts(value):
         for code in _code(text):
             for found in TRAVERSAL.finditer(code):

@@ -1,7 +1,7 @@
 """The Terraform configuration: what can be held against it without Google's provider and without a project.
 
-Not proven here: that Google accepts what is applied. The provider's own checks of values (which arguments exclude each
-other, which regions there are) run with `terraform validate` and `plan`, which need the provider.
+Not proven here: that Google accepts what is applied. The provider's own checks of values (which arguments exclude
+each other, which regions there are) run with `terraform validate` and `plan`, which need the provider.
 """
 
 from __future__ import annotations
@@ -255,7 +255,8 @@ resource "google_storage_bucket" "this" {{
         ],
     )
     def test_roles(self, tmp_path: Path, role: str, comment: str, member: str, said: str) -> None:
-        text = f'{comment}\nresource "google_project_iam_member" "m" {{\n  role = "{role}"\n  member = "{member}"\n}}\n'
+        given = f'  role = "{role}"\n  member = "{member}"\n'
+        text = f'{comment}\nresource "google_project_iam_member" "m" {{\n{given}}}\n'
         [found] = access.faults([module_of(tmp_path, text)])
         assert said in found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from google_access import REASON, grants
+
 from terraform import Module, literal
 
 BASIC = {"roles/owner", "roles/editor", "roles/viewer"}

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from terraform import MARK, Block, Module, expression, is_blocks, literal, references
-
 from beds.terraform.provider import META, Argument, Schema
+from terraform import MARK, Block, Module, expression, is_blocks, literal, references
 
 PRIMITIVE = ("string", "number", "bool")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from terraform import Module, modules
 
 from beds.terraform.policies import Checkov, installed
 from beds.terraform.provider import Schema
 from beds.terraform.provider import google_schema as schema
+from terraform import Module, modules
 
 ROOT = Path(__file__).parents[3] / "deploy" / "terraform"
 

@@ -1,5 +1,5 @@
-"""checkov's policies for Google Cloud, from a venv of its own at pinned versions. It reads the files and nothing else:
-no project, no provider, and no address on the network.
+"""checkov's policies for Google Cloud, from a venv of its own at pinned versions. It reads files and nothing else:
+neither a project, nor the provider, nor an address on the network.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Checkov:
 
     def __call__(self, folder: Path) -> Verdicts:
         """What it says of the configuration below a folder."""
+        command = [self._program, "--directory", folder, "--framework", "terraform", "--compact"]
         done = subprocess.run(
-            [self._program, "--directory", folder, "--framework", "terraform", "--compact"]
-            + ["--skip-download", "--output", "json"],
+            [*command, "--skip-download", "--output", "json"],
             capture_output=True,
             text=True,
             check=False,

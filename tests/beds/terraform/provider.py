@@ -146,7 +146,7 @@ def _type(found: dict[str, Any]) -> tuple[str, str, bool]:
             if each.get("fqn") != "cdktn.IResolvable":
                 return _type(each)
     if "collection" in found:
-        kind, shape, _ = _type(found["collection"]["elementtype"])
+        _, shape, _ = _type(found["collection"]["elementtype"])
         if found["collection"]["kind"] == "map":
             return "map", "", False
         return "list", shape, True

@@ -1,5 +1,5 @@
-"""No secret in plain text: neither a value that looks like one, nor an argument that takes one, since Terraform writes
-what it was given into its state.
+"""No secret in plain text: neither a value that looks like one, nor an argument that takes one, since Terraform
+writes what it was given into its state.
 """
 
 from __future__ import annotations
