@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from queue import Empty
 from typing import Any
@@ -18,16 +19,21 @@ from hilum.executors.interface import Executor, Progress
 from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.book import Attempt, Book
 from hilum.executors.kubernetes.client import connect
+from hilum.executors.kubernetes.credentials import AGAIN, Tokens
 from hilum.executors.kubernetes.endings import OVER, Ending, blocked, ending, running_container, times
 from hilum.executors.kubernetes.feed import Changed, Event, Feed, Listed
 from hilum.executors.kubernetes.jobs import ClusterGone, Jobs, index_of, over
 from hilum.executors.kubernetes.output import LISTENED_TO, last_words, output
-from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
 from hilum.executors.listening import listen
 from hilum.executors.staged import ImageStep, failed
 from hilum.kernel.clock import Clock, SystemClock
+from hilum.kernel.logging import get_logger
 from hilum.kernel.retry import backoff_seconds
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
+from hilum.storage.gcs.credentials import Broker
+
+log = get_logger(__name__)
 
 CANCELLED = Ending(AttemptOutcome.CANCELLED, "cancelled")
 JOB_GONE = Ending(AttemptOutcome.LOST, "job-deleted", "somebody deleted the attempt's Job")
@@ -45,16 +51,25 @@ class KubernetesExecutor(Executor):
 
     Args:
         home: a short digest that names the home among others on the cluster.
+        broker: makes credentials for attempts, where settings ask for them; by default of this process' own.
     """
 
     name = "kubernetes"
     adopts = True
 
-    def __init__(self, settings: KubernetesSettings, home: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: KubernetesSettings,
+        home: str,
+        *,
+        clock: Clock | None = None,
+        broker: Broker | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._client = connect(settings.kubeconfig, settings.namespace)
-        self._jobs = Jobs(self._client, settings, home)
+        self._tokens = _tokens(settings, broker, self._clock)
+        self._jobs = Jobs(self._client, settings, home, self._tokens)
         self._feed = Feed(self._client, home, self._clock)
         self._queue: list[AttemptSpec] = []
         self._book = Book(settings)
@@ -76,6 +91,7 @@ class KubernetesExecutor(Executor):
         for event in self._heard(0.0 if self._told else self._patience(timeout)):
             self._take(event)
         self._see_to_due()
+        self._renew()
         self._ask()
         told, self._told = self._told, []
         return told
@@ -88,6 +104,8 @@ class KubernetesExecutor(Executor):
                 if spec.id in wanted:
                     self._book.add(Attempt(spec, job, index, len(specs), self._clock.monotonic()))
                     adopted.append(spec)
+                    if self._tokens:  # how old its token is nobody knows
+                        self._tokens.renew_in(spec.id, timedelta())
         for job in {self._book[spec.id].job for spec in adopted}:
             self._look_at(job)
         return adopted
@@ -146,6 +164,19 @@ class KubernetesExecutor(Executor):
             self._queue = [spec for spec in self._queue if spec.id not in made]
         for job in unheard:  # its pods may have ended while nobody knew whose they were
             self._look_at(job)
+
+    def _renew(self) -> None:
+        """Give those that last younger credentials."""
+        for attempt_id in self._tokens.due() if self._tokens else ():
+            attempt = self._book.get(attempt_id)
+            if attempt is None:
+                continue
+            try:
+                self._jobs.renew(attempt.job, attempt.spec)
+            except HilumError as error:
+                log.warning("credentials not renewed", attempt=attempt_id, error=error)
+                assert self._tokens is not None
+                self._tokens.renew_in(attempt_id, AGAIN)
 
     def _take_away(self) -> None:
         """A pod of several in a Job is taken away alone, and one that is yet to be made, when it is."""
@@ -288,3 +319,7 @@ class KubernetesExecutor(Executor):
             started_at=started,
             finished_at=finished or self._clock.now(),
         )
+
+
+def _tokens(settings: KubernetesSettings, broker: Broker | None, clock: Clock) -> Tokens | None:
+    return Tokens(broker or Broker(), clock) if settings.credentials == DOWNSCOPED else None
