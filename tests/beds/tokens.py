@@ -1,5 +1,5 @@
-"""Stands in for two things of Google's that no server here has: the Security Token Service, which makes lesser tokens of
-one's own, and Cloud Storage's obedience to them.
+"""Stands in for two things of Google's that no server here has: the Security Token Service, which makes lesser tokens
+of one's own, and Cloud Storage's obedience to them.
 
 The token service is a server that takes the exchange as Google documents it and remembers the boundary of each token
 that it gave. The gate is a rule for beds/faults.py's proxy before a storage server: it lets a request pass if the

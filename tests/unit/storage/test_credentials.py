@@ -1,5 +1,5 @@
-"""Tokens that are good for some objects only. Google's token service is stood in for by beds/tokens.py; the exchange is
-made by Google's own library.
+"""Tokens that are good for some objects only. Google's token service is stood in for by beds/tokens.py; the exchange
+is made by Google's own library.
 """
 
 from __future__ import annotations

@@ -35,12 +35,11 @@ output "values" {
       instance = module.ledger.instance
     }
     store = { bucket = "gs://${module.buckets.results}/results" }
-    watch = []
     env = {
       HILUM_DEAD_LETTERS = module.events.dead_letters
       HILUM_WAREHOUSE    = "bigquery://${replace(module.warehouse.dataset, ".", "/")}?location=${var.region}"
     }
-    subscription   = "pubsub://${var.project}/${module.events.subscription_name}"
+    subscriptions  = ["pubsub://${var.project}/${module.events.subscription_name}"]
     serviceAccount = { annotations = { "iam.gke.io/gcp-service-account" = module.identities.emails["engine"] } }
   })
 }

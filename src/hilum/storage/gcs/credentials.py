@@ -184,7 +184,7 @@ def _or_passing(request: Request) -> Request:
 
         response = request(*arguments, **named)
         if response.status == TOO_MANY or response.status >= SERVERS_FAULT:
-            raise TransportError("busy")
+            raise TransportError("busy")  # type: ignore[no-untyped-call]
         return response
 
     return cast("Request", ask)
