@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hilum.audit.events import TABLE as AUDIT
+from hilum.audit.log import tell
 from hilum.engine.neighbours import dead_neighbours
 from hilum.engine.observe import Observer
 from hilum.engine.results import link_results, series_folder, unlink_others
@@ -31,6 +33,7 @@ class Recorder:
 
     Args:
         results: folder of the tree of links; None where storage is not local.
+        recorded: told the rows of each batch that the warehouse took, before the ledger forgets them.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Recorder:
         owner: str,
         results: Path | None,
         observer: Observer | None = None,
+        recorded: Callable[[Rows], None] = lambda rows: None,
     ) -> None:
         self._ledger = ledger
         self._warehouse = warehouse
@@ -50,6 +54,7 @@ class Recorder:
         self._owner = owner
         self._results = results
         self._observer = observer or Observer()
+        self._recorded = recorded
         self._batches = 0
 
     def record(self) -> int:
@@ -64,8 +69,10 @@ class Recorder:
             except WarehouseUnavailable as error:
                 log.warning("warehouse did not take the rows", error=error)
                 break
+            tell(batch.rows.get(AUDIT, ()))
             self._link(_succeeded(batch.rows.get("tasks", [])))
             self._tidy(batch.rows)
+            self._recorded(batch.rows)
             self._ledger.outbox_done(batch.number)
             written += sum(len(items) for items in batch.rows.values()) + batch.headers.count(b"\n")
             self._batches += 1

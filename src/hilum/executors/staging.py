@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hilum.errors import TerminalError
 from hilum.kernel.address import archive_of, file_version, is_in_bucket, is_local, local_path
@@ -23,7 +23,9 @@ from hilum.model.subject import Member
 from hilum.model.work import Manifest
 from hilum.steps.context import InputInstance, Needed
 from hilum.storage import ObjectMissing, Storage
-from hilum.storage.objects import Opened, open_objects, version_at
+
+if TYPE_CHECKING:
+    from hilum.storage.objects import Opened
 
 DOWNLOADS = 8
 """Objects of buckets that are downloaded at once."""
@@ -98,6 +100,8 @@ def _download(members: Iterable[Member], folder: Path) -> dict[str, Path]:
     wanted = {member.uri: member for member in members}
     if not wanted:
         return {}
+    from concurrent.futures import ThreadPoolExecutor
+
     folder.mkdir(parents=True, exist_ok=True)
     paths = {uri: folder / f"{member.digest}.dcm" for uri, member in wanted.items()}
     with ThreadPoolExecutor(DOWNLOADS) as threads:
@@ -123,6 +127,10 @@ def _fetch(member: Member, path: Path) -> None:
 def _copy_out(members: Iterable[Member], folder: Path) -> dict[str, Path]:
     """Files of members of archives, by address."""
     wanted = {member.uri: member for member in sorted(members, key=lambda member: member.uri)}
+    if not wanted:
+        return {}
+    from hilum.storage.objects import open_objects
+
     copied = {}
     for uri, opened in open_objects(wanted):
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,6 +141,8 @@ def _copy_out(members: Iterable[Member], folder: Path) -> dict[str, Path]:
 
 def _copy(member: Member, opened: Opened, path: Path) -> None:
     if isinstance(opened, TerminalError):
+        from hilum.storage.objects import version_at
+
         gone = opened.reason == "member-missing" or version_at(member.uri) is None
         raise _missing(member) if gone else _unreadable(member, opened.message)
     digest = sha256()

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
+from hilum.audit import Witness, nobody
 from hilum.errors import UsageError
 from hilum.kernel.address import INSIDE, archive_of, member_version
 from hilum.kernel.digest import short_id
@@ -115,8 +116,15 @@ class Intake:
         with self.database.read() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
-    def release(self, entry_id: str, keep: str, now: datetime) -> Quarantined:
-        return self.database.write(lambda connection: _release(connection, entry_id, keep, now))
+    def release(
+        self, entry_id: str, keep: str, now: datetime, witness: Witness[Quarantined] = nobody
+    ) -> Quarantined:
+        def work(connection: Connection) -> Quarantined:
+            entry = _release(connection, entry_id, keep, now)
+            post(connection, witness(entry))
+            return entry
+
+        return self.database.write(work)
 
 
 def _subjects(row: Any) -> tuple[str, ...]:

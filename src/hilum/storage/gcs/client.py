@@ -9,9 +9,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hilum.errors import HilumError, TerminalError, TransientError, UsageError
+from hilum.storage.gcs.credentials import TOKEN_FILE, from_file
 from hilum.storage.interface import ObjectMissing, StorageFull
 
 if TYPE_CHECKING:
@@ -190,4 +192,6 @@ def _client(emulator: str | None, process: int) -> Client:
     # Else the client also asks for each bucket's own metadata, in a thread of its own, for traces that nobody takes.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     with told():
+        if path := os.environ.get(TOKEN_FILE):
+            return Client(project=None, credentials=from_file(Path(path)))
         return Client(project=None)  # a project matters only where buckets are made or listed
