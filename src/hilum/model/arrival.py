@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from hilum.kernel.digest import short_id
+from hilum.model.content import NOTHING, Attested
 
 TASK = "task:"
 """What the source of an arrival begins with that a task made."""
@@ -34,6 +35,7 @@ class Arrival:
             time and inode of a local file.
         arrived_at: when the source saw it (UTC).
         source: the source's name, such as ``folder``, or ``task:`` and a key for what a task made.
+        attested: the checksums that its store keeps, where it keeps any: then it need not be read to its end.
     """
 
     uri: str
@@ -41,6 +43,7 @@ class Arrival:
     version: str
     arrived_at: datetime
     source: str
+    attested: Attested = NOTHING
 
     @property
     def derived_from(self) -> str:
