@@ -9,7 +9,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("beds.executor_suite")
-pytest_plugins = ["beds.postgresql", "beds.gcs", "beds.registry"]
+pytest_plugins = [
+    "beds.postgresql",
+    "beds.gcs",
+    "beds.registry",
+    "beds.pubsub",
+    "beds.inbox",
+    "beds.functions",
+]
 
 NO_SKIPS = os.environ.get("CI") == "true" or os.environ.get("HILUM_REQUIRE_BEDS") == "1"
 
@@ -24,6 +31,7 @@ HEAVY = {
     **dict.fromkeys(["docker_engine"], "docker"),
     **dict.fromkeys(["cluster", "helm"], "cluster"),
     **dict.fromkeys(["cloud_storage", "bucket", "gcs", "registries"], "buckets"),
+    **dict.fromkeys(["pubsub_server", "pubsub", "inbox", "serve_function"], "cloud"),
 }
 """Marks of tests by what they need: a fixture, or the parameter that stands for it. See the Makefile."""
 

@@ -42,6 +42,8 @@ class Settings:
         kubernetes: how attempts run on a cluster, a table; see docs/how-to/kubernetes.md.
         store: address of the storage for artifacts and results; empty means ``store`` in the home.
         lead: several engines serve this ledger, and one of them leads.
+        dead_letters: Pub/Sub topic for messages that cannot be understood, ``projects/P/topics/T``; empty: they are
+            acknowledged with a line in the log.
         health: address of probes and metrics of ``hilum serve``, such as ``:8080``; empty means none.
         docker: the Docker engine for steps that run images, as ``DOCKER_HOST``; empty means as the environment says.
         memory: most memory for one attempt, such as ``8Gi``; empty means three quarters of the machine's.
@@ -59,6 +61,7 @@ class Settings:
     kubernetes: KubernetesSettings | None = None
     store: str = ""
     lead: bool = False
+    dead_letters: str = ""
     health: str = ""
     docker: str = ""
     memory: str = ""

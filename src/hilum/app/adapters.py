@@ -41,7 +41,11 @@ def warehouse(settings: Settings, home: Path) -> Warehouse:
 
 
 def watched(settings: Settings, home: Path, clock: Clock, address: str | Path) -> Source:
-    """What a serving engine takes arrivals from: a folder that is watched."""
+    """What a serving engine takes arrivals from: a subscription of Pub/Sub, or a folder that is watched."""
+    if str(address).startswith("pubsub://"):
+        from hilum.sources.pubsub import PubSubSource
+
+        return PubSubSource(str(address), clock, settings.dead_letters)
     from hilum.sources.watch import WatchedFolder
 
     return WatchedFolder(

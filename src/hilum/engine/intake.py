@@ -24,7 +24,7 @@ from hilum.engine.receive import (
     uri_of,
 )
 from hilum.engine.unpack import listed, read_in_passing
-from hilum.kernel.address import archive_of, is_of_version
+from hilum.kernel.address import archive_of, is_in_bucket, is_of_version
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Known, Ledger
@@ -37,6 +37,8 @@ from hilum.storage.objects import versions_at
 
 BATCH = 256
 UNCHANGED = "unchanged"
+STALE = "stale"
+"""Older versions of objects of which a newer one is known: news that came late."""
 log = get_logger(__name__)
 
 
@@ -45,7 +47,8 @@ class IntakeReport:
     """What one look at a source gave.
 
     Attributes:
-        counts: arrivals by outcome, and ``unchanged`` objects that were not read again.
+        counts: arrivals by outcome, ``unchanged`` objects that were not read again, and ``stale`` news of objects
+            that were replaced.
         subjects: ids of every subject that has an instance there, new or not.
     """
 
@@ -94,18 +97,34 @@ class Intake:
         passing: deque[Arrival] = deque()
 
         def changed() -> Iterator[list[Item]]:
-            for batch in batches(self._expanded(source, report, passing, verify), BATCH):
+            for batch in batches(self._expanded(told(), report, passing, verify), BATCH):
                 if stop():
                     return
-                self._observer.found(sum(report.counts.values()) + len(batch))
-                before = self._ledger.known([uri_of(item) for item in batch])
-                if unread := self._sift(batch, before, report, verify):
+                before, unread = sifted(batch)
+                if unread:
                     known.append(before)
                     yield unread
                 self._observer.taken_in(report.counts)
 
+        def told() -> Iterator[list[Arrival]]:
+            """What a source has that nobody has read. The rest is taken in as it comes by: no reader is needed."""
+            for batch in batches(source.scan(), BATCH):
+                read = [item for item in batch if isinstance(item, Received)]
+                if read and not stop():
+                    before, new = sifted(read)
+                    take_in([item for item in new if isinstance(item, Received)], before)
+                yield [item for item in batch if isinstance(item, Arrival)]
+
+        def sifted(batch: Sequence[Item]) -> tuple[dict[str, Known], list[Item]]:
+            self._observer.found(sum(report.counts.values()) + len(batch))
+            before = self._ledger.known([uri_of(item) for item in batch])
+            news, rest = self._sift(batch, before, report, verify)
+            source.recorded(rest)
+            return before, news
+
         def take_in(received: Sequence[Received], before: Mapping[str, Known]) -> None:
             self._take_in(received, before, report)
+            source.recorded([item.arrival for item in received])
             self._observer.taken_in(report.counts)
             meanwhile()
 
@@ -135,10 +154,10 @@ class Intake:
         return report.subjects
 
     def _expanded(
-        self, source: Source, report: IntakeReport, passing: deque[Arrival], verify: bool
+        self, told: Iterator[list[Arrival]], report: IntakeReport, passing: deque[Arrival], verify: bool
     ) -> Iterator[Item]:
-        """What a source has, archives as their members; ``passing`` gets those that come by once."""
-        for batch in batches(source.scan(), BATCH):
+        """What was told of, archives as their members; ``passing`` gets those that come by once."""
+        for batch in told:
             archives = [arrival for arrival in batch if kind_of(arrival.uri)]
             known = self._ledger.known([arrival.uri for arrival in archives])
             unchanged = {
@@ -160,19 +179,24 @@ class Intake:
                     yield arrival
 
     def _sift(
-        self, batch: list[Item], known: Mapping[str, Known], report: IntakeReport, verify: bool
-    ) -> list[Item]:
-        """Those that have to be read; the others are counted."""
-        unread = []
+        self, batch: Sequence[Item], known: Mapping[str, Known], report: IntakeReport, verify: bool
+    ) -> tuple[list[Item], list[Arrival]]:
+        """Those that are news, and the others, which are counted."""
+        news: list[Item] = []
+        rest: list[Arrival] = []
         for item in batch:
             arrival = arrival_of(item)
             before = known.get(arrival.uri)
             if before is not None and not verify and _is_same(arrival, before):
                 report.counts[UNCHANGED] += 1
                 report.subjects.update(before.subjects)
+            elif before is not None and _is_older(arrival, before):
+                report.counts[STALE] += 1
             else:
-                unread.append(item)
-        return unread
+                news.append(item)
+                continue
+            rest.append(arrival)
+        return news, rest
 
     def _take_in(self, read: Sequence[Received], known: Mapping[str, Known], report: IntakeReport) -> None:
         """What was read, into the ledger."""
@@ -250,6 +274,16 @@ def _called_as_known(item: Received, digests: Mapping[str, str]) -> Received:
 
 def _is_same(arrival: Arrival, known: Known) -> bool:
     return (known.version, known.size) == (arrival.version, arrival.size)
+
+
+def _is_older(arrival: Arrival, known: Known) -> bool:
+    """Whether this is news of a version that was replaced. Generations of a bucket's object only grow."""
+    return (
+        is_in_bucket(arrival.uri)
+        and arrival.version.isdigit()
+        and known.version.isdigit()
+        and int(arrival.version) < int(known.version)
+    )
 
 
 def _changed_unseen(item: Received) -> Received:

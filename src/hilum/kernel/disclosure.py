@@ -71,6 +71,7 @@ FIELDS: dict[str, str] = {
     "duplicates": NUMBER,
     "ignored": NUMBER,
     "quarantined": NUMBER,
+    "stale": NUMBER,
     "succeeded": NUMBER,
     "failed": NUMBER,
     "instances": NUMBER,
