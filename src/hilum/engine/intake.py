@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
@@ -31,7 +32,8 @@ from hilum.model.arrival import Arrival, Received
 from hilum.model.subject import Scope, subject_id
 from hilum.sources.interface import Source
 from hilum.storage.archives import Kind, kind_of
-from hilum.storage.objects import version_at
+from hilum.storage.content import is_content_at
+from hilum.storage.objects import versions_at
 
 BATCH = 256
 UNCHANGED = "unchanged"
@@ -126,15 +128,18 @@ class Intake:
             self._observer.taken_in(report.counts)
             meanwhile()
 
+        receive = partial(received, verify=verify)
+
         def take_in_passing() -> None:
             """What comes by once cannot be handed to a reader a batch at a time, so it is read here."""
             while passing and not stop():
-                for part in batches(read_in_passing(passing.popleft(), received), BATCH):
+                for part in batches(read_in_passing(passing.popleft(), receive), BATCH):
                     take_in(part, self._ledger.known([uri_of(item) for item in part]))
                     if stop():
                         return
 
-        with Readers(self._workers, receive_all, unreadable, merged) as readers:
+        read_all = partial(receive_all, verify=verify)
+        with Readers(self._workers, read_all, unreadable, merged) as readers:
             for _, read in readers.map(changed()):
                 alone = [uri for uri in map(uri_of, read) if kind_of(archive_of(uri)) is Kind.ALONE]
                 take_in(read, known.popleft() | (self._ledger.known(alone) if alone else {}))
@@ -205,11 +210,18 @@ class Intake:
             else:
                 received.append(_changed_unseen(item) if same else item)
         if received:
+            received = self._called_as_known(received)
             self._follow_moves(received)
         outcomes = self._ledger.record_arrivals(received, self._clock.now()) if received else []
         for item, outcome in zip(received, outcomes, strict=True):
             report.counts[outcome.value] += 1
             report.subjects.update(_subjects(item))
+
+    def _called_as_known(self, received: list[Received]) -> list[Received]:
+        """A file is called by its SHA-256, an object of a bucket by what its store attests. Where an instance is
+        known under another digest, its bytes decide whether that is another name for them or a conflict."""
+        digests = self._ledger.digests([item.instance.sop_instance_uid for item in received if item.instance])
+        return [_called_as_known(item, digests) for item in received] if digests else received
 
     def _follow_moves(self, received: list[Received]) -> None:
         """Where the known copy of an instance is gone, the new address takes its place.
@@ -232,8 +244,8 @@ class Intake:
     def _still_there(self, uris: set[str]) -> set[str]:
         """Those that exist: files, and members of archives that nobody changed since they were taken in."""
         members = [uri for uri in uris if archive_of(uri)]
-        versions = {archive: version_at(archive) for archive in set(map(archive_of, members))}
-        there = {uri for uri in uris.difference(members) if version_at(uri) is not None}
+        versions = versions_at(set(map(archive_of, members)))
+        there = {uri for uri, version in versions_at(uris.difference(members)).items() if version is not None}
         for uri, known in self._ledger.known(members).items():
             version = versions[archive_of(uri)]
             if version is not None and is_of_version(known.version, version):
@@ -248,6 +260,16 @@ def _subjects(item: Received) -> set[str]:
         subject_id(Scope.SERIES, item.instance.series_instance_uid),
         subject_id(Scope.STUDY, item.instance.study_instance_uid),
     }
+
+
+def _called_as_known(item: Received, digests: Mapping[str, str]) -> Received:
+    instance = item.instance
+    known = digests.get(instance.sop_instance_uid) if instance else None
+    if instance is None or known is None or known == item.digest:
+        return item
+    if not is_content_at(item.arrival, instance.sop_instance_uid, known):
+        return item
+    return replace(item, digest=known, instance=replace(instance, digest=known))
 
 
 def _is_same(arrival: Arrival, known: Known) -> bool:

@@ -12,18 +12,15 @@ twice, and the engine knows it by address and generation. What goes wrong goes o
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import import_module
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from hilum.engine.receive import received
 from hilum.errors import HilumError, TransientError
 from hilum.functions import environment
-from hilum.kernel.address import bucket_object
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.kernel.logging import get_logger
 from hilum.model.arrival import Arrival, Received
@@ -31,8 +28,7 @@ from hilum.sources.messages import Event, encode_arrival
 from hilum.sources.notifications import MessageRefused, object_arrival
 from hilum.sources.pubsub_client import Topic
 from hilum.storage.archives import kind_of
-from hilum.storage.gcs.client import open_bucket
-from hilum.storage.gcs.objects import FIRST, PAYS, BucketObject
+from hilum.storage.gcs.objects import open_in_bucket
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 GONE = ("changed-while-read", "object-missing")
@@ -90,7 +86,8 @@ class Intake:
         return environment.topic(environment.DEAD_LETTERS)
 
     def _read(self, arrival: Arrival) -> Received:
-        return received(arrival, _opened(arrival), digest=False)
+        """The generation that the event tells of; what the event says of it need not be asked for."""
+        return received(arrival, open_in_bucket(arrival.uri, arrival), digest=False)
 
     def _refuse(self, data: Any, error: MessageRefused) -> None:
         log.error("an event was refused", reason=error.reason)
@@ -124,13 +121,3 @@ def handler() -> Callable[[CloudEvent], None]:
             raise
 
     return handle
-
-
-def _opened(arrival: Arrival) -> BinaryIO:
-    """The generation that the event tells of. What the event says of it need not be asked for."""
-    bucket, name = bucket_object(arrival.uri)
-    blob = open_bucket(bucket, os.environ.get(PAYS, "")).blob(name, generation=int(arrival.version))
-    blob._set_properties(
-        {"size": arrival.size, "crc32c": arrival.attested.crc32c, "generation": arrival.version}
-    )
-    return io.BufferedReader(BucketObject(blob), FIRST)

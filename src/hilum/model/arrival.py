@@ -11,6 +11,11 @@ from typing import Any
 from hilum.kernel.digest import short_id
 from hilum.model.content import NOTHING, Attested
 
+MISSING = "object-missing"
+"""Why there is nothing to read: the object is gone."""
+REPLACED = "object-replaced"
+"""Why an arrival is ignored of which the bytes are gone, since a newer version took their place."""
+
 TASK = "task:"
 """What the source of an arrival begins with that a task made."""
 
@@ -70,7 +75,9 @@ class Received:
     """An arrival after intake has read it: an instance with its header, or the reason why not.
 
     Attributes:
-        digest: SHA-256 of the bytes; empty where they could not be read.
+        digest: SHA-256 of the bytes, or of what their store attests of them
+            (:func:`hilum.model.content.attested_digest`); empty where neither could be had.
+        sha256: of the bytes, where all of them were read.
         instance: set when the header could be read.
         facts: top-level header keywords with plain JSON values, for selectors.
         row: the header as a row of the warehouse's ``dicom_metadata``, a line of JSON; see
@@ -88,6 +95,7 @@ class Received:
     problem: str = ""
     ignored: bool = False
     detail: str = ""
+    sha256: str = ""
 
 
 def header_id(sop_instance_uid: str) -> str:
@@ -100,6 +108,7 @@ def header_line(received: Received, now: datetime) -> str:
     instance, arrival = received.instance, received.arrival
     if instance is None:
         raise ValueError("only an instance has a header row")
+    attested = arrival.attested
     beside = json.dumps(
         {
             "_row_id": header_id(instance.sop_instance_uid),
@@ -107,7 +116,8 @@ def header_line(received: Received, now: datetime) -> str:
             "FileURI": arrival.uri,
             "FileVersion": arrival.version,
             "FileSize": arrival.size,
-            "FileSHA256": received.digest,
+            "FileSHA256": received.sha256 or (None if attested else received.digest),
+            **({"FileMD5": attested.md5 or None, "FileCRC32C": attested.crc32c} if attested else {}),
             "TransferSyntaxUID": instance.transfer_syntax_uid,
             "ArrivalTime": arrival.arrived_at.isoformat(),
             "Source": arrival.source,

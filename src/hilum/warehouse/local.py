@@ -93,7 +93,7 @@ class LocalWarehouse(Warehouse):
 
         if not listing(self.root / HEADERS)[0]:  # DuckDB takes 75 MB as soon as it is asked anything
             return KnownFiles()
-        where = "WHERE FileSHA256 <> ''" if hashed else ""
+        where = "WHERE FileSHA256 <> '' OR FileCRC32C <> ''" if hashed else ""
         found = self.query(f"SELECT {FINGERPRINT} AS known FROM all_{HEADERS} {where}", dialect="duckdb")
         return KnownFiles(found.column("known"))
 

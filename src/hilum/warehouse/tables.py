@@ -81,7 +81,7 @@ TABLES: dict[str, Table] = {
         _table(
             HEADERS,
             "a row an instance: its header by keyword, and where it came from",
-            _columns("STRING", "FileURI FileVersion FileSHA256 TransferSyntaxUID Source"),
+            _columns("STRING", "FileURI FileVersion FileSHA256 FileMD5 FileCRC32C TransferSyntaxUID Source"),
             _columns("INTEGER", "FileSize"),
             _columns("TIMESTAMP", "ArrivalTime"),
             columns_of([dict.fromkeys((*KEYWORDS, CONVERSION_FAULTS))]),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
 
 from hilum.audit import Witness, nobody
 from hilum.errors import UsageError
@@ -22,7 +22,16 @@ from hilum.ledger.sql.database import Database, chunks
 from hilum.ledger.sql.older import received_row
 from hilum.ledger.sql.outbox import HEADERS, RowLists, next_value, post
 from hilum.ledger.sql.subjects import add_to_subjects, reopen
-from hilum.model.arrival import Instance, Outcome, Quarantined, Received, header_id, header_line
+from hilum.model.arrival import (
+    MISSING,
+    REPLACED,
+    Instance,
+    Outcome,
+    Quarantined,
+    Received,
+    header_id,
+    header_line,
+)
 from hilum.model.codec import from_json, to_json
 from hilum.model.subject import Scope, subject_id
 
@@ -54,7 +63,7 @@ class Intake:
                             schema.instances, arrivals.sop_instance_uid == instances.sop_instance_uid
                         )
                     )
-                    .where(arrivals.uri.in_(part))
+                    .where(arrivals.uri.in_(part), arrivals.reason != REPLACED)
                     .order_by(arrivals.sequence)
                 )
                 for row in connection.execute(query):
@@ -100,6 +109,19 @@ class Intake:
                 found.update((uid, uri) for uid, uri in connection.execute(query))
         return found
 
+    def digests(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
+        with self.database.read() as connection:
+            return _known_digests(connection, sop_instance_uids)
+
+    def count_below(self, roots: Sequence[str]) -> int:
+        uri, reason = schema.arrivals.c.uri, schema.arrivals.c.reason
+        below = or_(*(self.database.begins(uri, root) for root in roots))
+        query = select(func.count(uri.distinct())).where(
+            below, uri.not_like(f"%{INSIDE}%"), reason != MISSING
+        )
+        with self.database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
         table = schema.instances
         query = (
@@ -136,7 +158,9 @@ def _subjects(row: Any) -> tuple[str, ...]:
 def _record(connection: Connection, received: Sequence[Received], now: datetime) -> list[Outcome]:
     sequence = next_value(connection, "arrival", len(received)) - len(received)
     earlier = _earlier_outcomes(connection, received)
-    digests = _known_digests(connection, received)
+    digests = _known_digests(
+        connection, [item.instance.sop_instance_uid for item in received if item.instance]
+    )
     outcomes: list[Outcome] = []
     arrivals: list[dict[str, Any]] = []
     accepted: list[Received] = []
@@ -215,11 +239,10 @@ def _earlier_outcomes(connection: Connection, received: Sequence[Received]) -> d
     return found
 
 
-def _known_digests(connection: Connection, received: Sequence[Received]) -> dict[str, str]:
+def _known_digests(connection: Connection, sop_instance_uids: Sequence[str]) -> dict[str, str]:
     table = schema.instances.c
     found: dict[str, str] = {}
-    uids = sorted({item.instance.sop_instance_uid for item in received if item.instance})
-    for part in chunks(uids):
+    for part in chunks(sorted(set(sop_instance_uids))):
         query = select(table.sop_instance_uid, table.digest).where(table.sop_instance_uid.in_(part))
         found.update((uid, digest) for uid, digest in connection.execute(query))
     return found

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
 
 EMULATOR = "STORAGE_EMULATOR_HOST"
+PAYS = "GOOGLE_CLOUD_QUOTA_PROJECT"
+"""Names the project that pays, where a bucket makes the requester pay; Google's other tools read it, too."""
+
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two signs of life of an answer."""
 
@@ -51,6 +54,12 @@ def open_bucket(name: str, user_project: str = "") -> Bucket:
     """
     client = _client(os.environ.get(EMULATOR), os.getpid())
     return client.bucket(name, user_project=user_project or None)
+
+
+def payer() -> str:
+    """The project that pays for objects that somebody else keeps, where the requester has to; empty where none is
+    named."""
+    return os.environ.get(PAYS, "")
 
 
 @cache
