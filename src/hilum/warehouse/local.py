@@ -28,7 +28,7 @@ from hilum.warehouse.files import (
     replaced_lists,
     short_name,
 )
-from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseDamaged
+from hilum.warehouse.interface import Dialect, RefusedRow, TableInfo, Warehouse, WarehouseDamaged
 from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, TABLES, VIEWS, Table
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class LocalWarehouse(Warehouse):
 
     def append(
         self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]], headers: bytes = b""
-    ) -> None:
+    ) -> list[RefusedRow]:
         from hilum.warehouse.encode import encode, keep_books
         from hilum.warehouse.parquet import write
         from hilum.warehouse.schemas import shape_of
@@ -76,6 +76,7 @@ class LocalWarehouse(Warehouse):
             for same in target.parent.glob(f"{batch_path(target.parent, batch).stem}*"):
                 if same != target:  # the same rows, as another version of Hilum wrote them
                     same.unlink(missing_ok=True)
+        return []
 
     @cached_property
     def _headers(self) -> HeaderReader:
