@@ -124,6 +124,7 @@ def _list_index(node: exp.Bracket) -> exp.Expr | None:
     """Beyond the end of a list is null there, an error in BigQuery."""
     if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Literal):
         node.set("safe", True)
+        node.set("offset", 0)
     return None
 
 

@@ -127,30 +127,32 @@ class _Connection:
 
         # the emulator has a default stream only once somebody has asked about it; BigQuery does not mind
         client.writing.get_write_stream(GetWriteStreamRequest(name=stream))
-        self._first: tuple[str, Encoder] | None = (stream, encoder)
+        self._client, self._stream, self._encoder = client, stream, encoder
         self._requests: SimpleQueue[AppendRowsRequest | None] = SimpleQueue()
-        self._answers: Iterator[AppendRowsResponse] = iter(
-            client.writing.append_rows(
-                iter(self._requests.get, None),
-                metadata=(("x-goog-request-params", f"write_stream={stream}"),),
-                timeout=CONNECTED,
-                retry=None,
-            )
-        )
+        self._answers: Iterator[AppendRowsResponse] | None = None
 
     def ask(self, request: AppendRowsRequest) -> AppendRowsResponse:
         """The answer to a request; the first one of a connection says where to and in which form."""
         from google.cloud.bigquery_storage_v1.types import ProtoSchema
 
-        if self._first is not None:
-            request.write_stream = self._first[0]
-            request.proto_rows.writer_schema = ProtoSchema(proto_descriptor=self._first[1].descriptor)
-            self._first = None
+        if self._answers is not None:
+            self._requests.put(request)
+            try:
+                return next(self._answers)
+            except StopIteration:
+                raise ConnectionError("the stream was closed") from None
+        request.write_stream = self._stream
+        request.proto_rows.writer_schema = ProtoSchema(proto_descriptor=self._encoder.descriptor)
         self._requests.put(request)
-        try:
-            return next(self._answers)
-        except StopIteration:
-            raise ConnectionError("the stream was closed") from None
+        self._answers = iter(  # Google's client waits for the first answer here
+            self._client.writing.append_rows(
+                iter(self._requests.get, None),
+                metadata=(("x-goog-request-params", f"write_stream={self._stream}"),),
+                timeout=CONNECTED,
+                retry=None,
+            )
+        )
+        return next(self._answers)
 
     def close(self) -> None:
         self._requests.put(None)
