@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from hilum.errors import TerminalError, TransientError, UsageError
+from hilum.model.arrival import RefusedRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,15 +51,6 @@ class TableInfo:
     description: str
     rows: int
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
-    """A row that the warehouse does not take, in the form in which it came; ``code`` says why, without a value."""
-
-    table: str
-    row: Mapping[str, Any]
-    code: str
 
 
 class Warehouse(ABC):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.errors import TerminalError
 from hilum.kernel.clock import Clock, SystemClock
+from hilum.model.arrival import RefusedRow
 from hilum.warehouse.files import (
     SPILL,
     DataFile,
@@ -28,7 +29,7 @@ from hilum.warehouse.files import (
     replaced_lists,
     short_name,
 )
-from hilum.warehouse.interface import Dialect, RefusedRow, TableInfo, Warehouse, WarehouseDamaged
+from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseDamaged
 from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, TABLES, VIEWS, Table
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hilum.dicom.columns import columns_of
 from hilum.errors import TerminalError
+from hilum.model.arrival import RefusedRow
 from hilum.warehouse.bigquery.address import Dataset
 from hilum.warehouse.bigquery.client import DatasetClient, RequestRefused
 from hilum.warehouse.bigquery.encode import Encoder, split
@@ -18,7 +19,7 @@ from hilum.warehouse.bigquery.stream import TableStream
 from hilum.warehouse.bigquery.views import views
 from hilum.warehouse.encode import misfit
 from hilum.warehouse.googlesql.marks import dialect_of
-from hilum.warehouse.interface import Dialect, RefusedRow, TableInfo, Warehouse, WarehouseUnavailable
+from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseUnavailable
 from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, SEQ, TABLES, VIEWS
 
 if TYPE_CHECKING:
