@@ -15,9 +15,9 @@ SOURCES := src tests tools benchmarks
 
 # Suites with a bed too heavy for `make test` (a cluster, cloud emulators): names of targets, run by `.ci/run` and
 # named at the end of `make test` as not run. What they need is built once and kept in ~/.cache/hilum.
-HEAVY := test-buckets test-docker test-cluster
+HEAVY := test-buckets test-docker test-cluster test-cloud
 CLUSTER ?= cluster
-LIGHT := not docker and not cluster and not buckets
+LIGHT := not docker and not cluster and not buckets and not cloud
 
 # Without .pyc files the imports of numpy, pyarrow and pydicom take most of a short command's time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -75,8 +75,12 @@ test-cluster: setup beds  ## tests with a real Kubernetes node of their own (nee
 	@tools/beds containers
 	@$(BIN)/pytest -p no:xdist -m '$(CLUSTER)' tests
 
+test-cloud: setup  ## tests with Pub/Sub's emulator, a server of functions, an emulated warehouse (needs Java; Go the first time)
+	@$(BIN)/pytest -p no:xdist -m cloud tests
+
 prebuild: setup  ## build what the heavy suites start (Go, 15 minutes the first time), into ~/.cache/hilum
 	@cd tests && ../$(BIN)/python -c 'from beds.gcs import built; built()'
+	@cd tests && ../$(BIN)/python -c 'from beds.bigquery import built; built()'
 	@cd tests && ../$(BIN)/python -m beds.cluster.build
 	@cd tests && ../$(BIN)/python -m beds.helm
 

@@ -14,16 +14,26 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 import tempfile
-from itertools import count
+import time
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
-from beds.held import HeldServer, free_port
+import pytest
+
+from beds.bigquery_door import Door
+from beds.held import PATIENCE, HeldServer, free_port
 
 VERSION = "0.8.1"
 MODULE = "github.com/goccy/bigquery-emulator"
 PROJECT = "hilum-test"
+NESTING = 1
+"""A record in a record cannot be read back from it, so tables have none."""
 PREFIX = "hilum-bigquery-"
 CACHE = Path.home() / ".cache" / "hilum"
 GO_MOD = f"module beds\n\ngo 1.26\n\nrequire {MODULE} v{VERSION}\n"
@@ -62,19 +72,81 @@ def _build(go: str, program: Path) -> None:
 class BigQuery(HeldServer):
     """A running emulator. ``host`` is what BIGQUERY_EMULATOR_HOST takes, ``grpc`` the address of its Storage API."""
 
-    def __init__(self, program: Path, storage: str = "") -> None:
+    def __init__(self, program: Path) -> None:
         self.grpc_port = free_port()
         self.grpc = f"127.0.0.1:{self.grpc_port}"
-        self._numbers = count(1)
 
         def command(folder: Path, port: int) -> list[str | Path]:
             where = ["--host=127.0.0.1", f"--port={port}", f"--grpc-port={self.grpc_port}"]
             kept = [f"--project={PROJECT}", f"--database={folder}/tables.sqlite"]
-            given = [f"STORAGE_EMULATOR_HOST={storage}"] if storage else []
-            return ["/usr/bin/env", *given, program, *where, *kept]
+            return [program, *where, *kept]
 
         super().__init__(PREFIX, command, f"/bigquery/v2/projects/{PROJECT}/datasets")
 
-    def new_dataset(self) -> str:
-        """A name that no dataset has so far."""
-        return f"dataset_{next(self._numbers)}"
+
+class Served:
+    """The emulator behind its door."""
+
+    def __init__(self, program: Path) -> None:
+        self.server = BigQuery(program)
+        self.door = Door(self.server.host, self.server.grpc)
+
+    def address(self, nesting: int = NESTING) -> str:
+        """A new dataset's, which nobody has made yet."""
+        return f"bigquery://{PROJECT}/test_{uuid.uuid4().hex[:12]}?nesting={nesting}"
+
+    def stop(self) -> None:
+        self.door.close()
+        self.server.stop()
+
+
+@pytest.fixture(scope="module")
+def bigquery_server() -> Iterator[Served]:
+    """An emulator for the tests of a module."""
+    program = built()
+    if program is None:
+        pytest.skip("no BigQuery emulator here, and no Go to build it with")
+    served = Served(program)
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def bigquery(bigquery_server: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """The emulator, to which clients of this test and of what it starts find by themselves."""
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery_server.door.host)
+    monkeypatch.setenv("BIGQUERY_EMULATOR_GRPC", bigquery_server.door.grpc)
+    return bigquery_server
+
+
+def main() -> None:
+    program = built()
+    assert program is not None, "Go is needed to build the emulator"
+    if "--check" not in sys.argv:
+        server = BigQuery(program)
+        print(server.host, flush=True)
+        sys.stdin.readline()
+        server.stop()
+        return
+    before = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "beds.bigquery"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    port = int(child.stdout.readline().rsplit(b":", 1)[1])
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        left = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")) - before
+        with socket.socket() as probe:
+            answers = probe.connect_ex(("127.0.0.1", port)) == 0
+        if not left and not answers:
+            print("after kill -9 nothing is left behind")
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"left behind: {left or 'the emulator'}")
+
+
+if __name__ == "__main__":
+    main()
