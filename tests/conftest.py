@@ -12,6 +12,7 @@ pytest.register_assert_rewrite("beds.executor_suite")
 pytest_plugins = [
     "beds.postgresql",
     "beds.gcs",
+    "beds.bigquery",
     "beds.registry",
     "beds.pubsub",
     "beds.inbox",
@@ -32,6 +33,7 @@ settings.load_profile("hilum")
 HEAVY = {
     **dict.fromkeys(["docker_engine"], "docker"),
     **dict.fromkeys(["cluster", "helm"], "cluster"),
+    **dict.fromkeys(["bigquery", "bigquery_server"], "cloud"),
     **dict.fromkeys(["cloud_storage", "bucket", "gcs", "registries"], "buckets"),
     **dict.fromkeys(["prometheus", "promtool"], "cloud"),
     **dict.fromkeys(["pubsub_server", "pubsub", "inbox", "serve_function"], "cloud"),

@@ -42,6 +42,8 @@ class Settings:
         executor: ``local`` (Python steps in processes, images in Docker) or ``kubernetes``.
         kubernetes: how attempts run on a cluster, a table; see docs/how-to/kubernetes.md.
         store: address of the storage for artifacts and results; empty means ``store`` in the home.
+        warehouse: address of a dataset, such as ``bigquery://PROJECT/DATASET``; empty means Parquet files in the home.
+        query_bytes: most bytes that one query may bill on BigQuery, such as ``100Gi``.
         lead: several engines serve this ledger, and one of them leads.
         dead_letters: Pub/Sub topic for messages that cannot be understood, ``projects/P/topics/T``; empty: they are
             acknowledged with a line in the log.
@@ -64,6 +66,8 @@ class Settings:
     executor: Literal["local", "kubernetes"] = "local"
     kubernetes: KubernetesSettings | None = None
     store: str = ""
+    warehouse: str = ""
+    query_bytes: str = "100Gi"
     lead: bool = False
     dead_letters: str = ""
     health: str = ""
@@ -211,7 +215,7 @@ def _checked(name: str, value: Any, default: Any, where: str) -> Any:
     if type(value) is not type(default):
         kind = "a list of texts" if isinstance(default, tuple) else type(default).__name__
         raise UsageError(f"{where}: {name} must be {kind}, not {value!r}", reason="bad-settings")
-    if name == "memory" and value:
+    if name in ("memory", "query_bytes") and value:
         parse_bytes(value)
     choices = CHOICES.get(name)
     if choices is not None and value not in choices:

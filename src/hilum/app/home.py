@@ -445,6 +445,12 @@ class Home:
             self._audit("warehouse-queried", sql, [str(each) for each in parameters])
         return self.warehouse.query(sql, parameters, dialect=dialect)
 
+    def estimate(
+        self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
+    ) -> int | None:
+        """Bytes that a query would read and somebody would pay for; None where queries cost nothing."""
+        return self.warehouse.estimate(sql, parameters, dialect=dialect)
+
     def status(self) -> Summary:
         """The state of the home in counts."""
         from hilum.ledger.counts import glance

@@ -16,6 +16,7 @@ from hilum.executors.outputs import ManifestDamaged, find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Ledger, Rows
+from hilum.model.arrival import RefusedRow
 from hilum.model.work import TaskState
 from hilum.storage import Storage
 from hilum.warehouse.interface import Warehouse, WarehouseDamaged, WarehouseUnavailable
@@ -65,11 +66,12 @@ class Recorder:
             if batch is None:
                 break
             try:
-                self._warehouse.append(batch.number, batch.rows, batch.headers)
+                refused = self._warehouse.append(batch.number, batch.rows, batch.headers)
             except WarehouseUnavailable as error:
                 log.warning("warehouse did not take the rows", error=error)
                 break
             tell(batch.rows.get(AUDIT, ()))
+            self._refuse(refused)
             self._link(_succeeded(batch.rows.get("tasks", [])))
             self._tidy(batch.rows)
             self._recorded(batch.rows)
@@ -99,10 +101,16 @@ class Recorder:
         """Write rows of ``dicom_metadata`` that no arrival stands behind, a line of JSON each; after ``begin``."""
         if not self._is_ours():
             raise UsageError("another engine took over the recording", reason="not-recording")
-        self._warehouse.append(self._ledger.new_batch(), {}, lines)
+        self._refuse(self._warehouse.append(self._ledger.new_batch(), {}, lines))
         self._batches += 1
         if self._batches % COMPACT_AFTER == 0:
             self._compact()
+
+    def _refuse(self, rows: Sequence[RefusedRow]) -> None:
+        """Keep what the warehouse did not take, before the batch counts as done."""
+        if rows:
+            self._ledger.refuse_rows(rows, self._clock.now())
+            log.warning("rows were refused and are in the quarantine", count=len(rows))
 
     def finish(self) -> None:
         """Leave few files behind, also after many short lives, and give the role back."""

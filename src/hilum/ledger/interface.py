@@ -13,7 +13,7 @@ from typing import Any
 
 from hilum.audit import Witness, nobody
 from hilum.errors import TerminalError, TransientError
-from hilum.model.arrival import Outcome, Quarantined, Received
+from hilum.model.arrival import Outcome, Quarantined, Received, RefusedRow
 from hilum.model.subject import Member, Revision, Scope, Subject
 from hilum.model.work import AttemptReport, RunPlan, RunState, TaskState
 
@@ -243,11 +243,16 @@ class Ledger(ABC):
         """Entries that wait for somebody; with ``released`` also the settled ones."""
 
     @abstractmethod
+    def refuse_rows(self, refused: Sequence[RefusedRow], now: datetime) -> None:
+        """Put rows into the quarantine that the warehouse does not take, reason ``row-refused``; twice is once."""
+
+    @abstractmethod
     def release(
         self, entry_id: str, keep: str, now: datetime, witness: Witness[Quarantined] = nobody
     ) -> Quarantined:
-        """Settle an entry. A conflict needs ``keep`` ``old`` or ``new``; any other is forgotten, so that the next
-        look at its address reads it afresh, a member's archive too."""
+        """Settle an entry. A conflict needs ``keep`` ``old`` or ``new``; a row that was refused goes to the
+        outbox again; any other is forgotten, so that the next look at its address reads it afresh, a member's
+        archive too."""
 
     # --- settle
 

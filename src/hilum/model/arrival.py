@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -125,6 +126,15 @@ def header_line(received: Received, now: datetime) -> str:
         separators=(",", ":"),
     )
     return beside if received.row == "{}" else f"{beside[:-1]},{received.row[1:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that the warehouse does not take, in the form in which it came; ``code`` says why, without a value."""
+
+    table: str
+    row: Mapping[str, Any]
+    code: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from hilum.ledger.interface import Known
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
 from hilum.ledger.sql.database import Database, chunks
+from hilum.ledger.sql.older import header_line as row_line
 from hilum.ledger.sql.older import received_row
 from hilum.ledger.sql.outbox import HEADERS, RowLists, next_value, post
 from hilum.ledger.sql.subjects import add_to_subjects, reopen
@@ -29,6 +30,7 @@ from hilum.model.arrival import (
     Outcome,
     Quarantined,
     Received,
+    RefusedRow,
     header_id,
     header_line,
 )
@@ -36,6 +38,8 @@ from hilum.model.codec import from_json, to_json
 from hilum.model.subject import Scope, subject_id
 
 CONFLICT = "conflicting-content"
+ROW_REFUSED = "row-refused"
+"""A row that the warehouse did not take; to release it sends it again."""
 
 
 class Intake:
@@ -138,6 +142,9 @@ class Intake:
         with self.database.read() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
+    def refuse_rows(self, refused: Sequence[RefusedRow], now: datetime) -> None:
+        self.database.write(lambda connection: _refuse_rows(connection, refused, now))
+
     def release(
         self, entry_id: str, keep: str, now: datetime, witness: Witness[Quarantined] = nobody
     ) -> Quarantined:
@@ -204,7 +211,7 @@ def _replaced(connection: Connection, newest: Mapping[str, str], now: datetime) 
     table = schema.quarantine
     released = []
     for part in chunks(list(newest)):
-        waiting = (table.c.uri.in_(part), table.c.released_at.is_(None), table.c.reason != CONFLICT)
+        waiting = (table.c.uri.in_(part), table.c.released_at.is_(None), table.c.reason.not_in((CONFLICT, ROW_REFUSED)))
         for row in list(connection.execute(select(table).where(*waiting))):
             if row.id == newest[row.uri]:
                 continue
@@ -310,6 +317,35 @@ def _quarantine(
     return rows.quarantined(entry, now)
 
 
+def _refuse_rows(connection: Connection, refused: Sequence[RefusedRow], now: datetime) -> None:
+    """Keep rows that the warehouse did not take; the same ones again change nothing."""
+    table = schema.quarantine
+    posted = []
+    for each in refused:
+        row = each.row
+        entry = Quarantined(
+            id=short_id("q", each.table, str(row.get("_row_id"))),
+            uri=str(row.get("FileURI") or row.get("uri") or f"warehouse:{each.table}/{row.get('_row_id')}"),
+            version=str(row.get("FileVersion") or row.get("version") or ""),
+            size=int(row.get("FileSize") or row.get("size") or 0),
+            reason=ROW_REFUSED,
+            detail=f"a row of {each.table}: {each.code}",
+            digest=str(row.get("FileSHA256") or row.get("digest") or ""),
+            known_digest="",
+            sop_instance_uid=str(row.get("SOPInstanceUID") or ""),
+            quarantined_at=now,
+        )
+        known = select(table.c.id).where(table.c.id == entry.id, table.c.released_at.is_(None))
+        if connection.execute(known).first() is not None:
+            continue
+        connection.execute(delete(table).where(table.c.id == entry.id))
+        kept = json.dumps({"table": each.table, "row": row})
+        values = {**to_json(entry), "quarantined_at": to_time(now), "received": kept}
+        connection.execute(insert(table).values(values))
+        posted.append(rows.quarantined(entry, now))
+    post(connection, {"quarantine": posted})
+
+
 def _entry_id(item: Received) -> str:
     return short_id("q", item.arrival.uri, item.arrival.version)
 
@@ -354,7 +390,13 @@ def _release(connection: Connection, entry_id: str, keep: str, now: datetime) ->
     )
     posted: RowLists = {"quarantine": [rows.quarantined(entry, now)]}
     headers: list[str] = []
-    if not conflict:
+    if row.reason == ROW_REFUSED:
+        kept = json.loads(row.received)
+        if kept["table"] == HEADERS:
+            headers = [row_line(kept["row"])]
+        else:
+            posted.setdefault(kept["table"], []).append(kept["row"])
+    elif not conflict:
         arrivals = schema.arrivals.c
         where = (arrivals.uri == row.uri, arrivals.version == row.version)
         connection.execute(delete(schema.arrivals).where(*where))
