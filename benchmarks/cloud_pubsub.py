@@ -1,7 +1,7 @@
 """From an object's event to the ledger and to its first step, with the real servers that can be had on one machine:
 Pub/Sub's emulator, a storage server, the function served as it is deployed.
 
-``PYTHONPATH=tests python -m benchmarks.cloud_pubsub [--quick]``. The emulator gives one stream 100 messages every 50 ms,
+``PYTHONPATH=tests python -m benchmarks.cloud_pubsub [--quick]``. The emulator gives a stream 100 messages every 50 ms,
 so two streams are fed at most 4,000 a second, which Google's own servers do not say. Everything shares the machine.
 """
 
@@ -42,7 +42,7 @@ CONSUMED, LASTING = (2_000, 10_000) if QUICK else (30_000, 200_000)
 HEADERS, ROUNDS = (300, 3) if QUICK else (4_000, 20)
 AHEAD = 20_000
 """Messages that may lie in the emulator, which keeps them in memory."""
-THREADS = 16
+THREADS = 32
 NOTHING = "name: nothing\nwhen: Modality == 'none'\nsettle: {quiet: 1h}\nsteps:\n  qc: {uses: qc}\n"
 AT_ONCE = "name: at-once\nsettle: {quiet: 0s}\nsteps:\n  qc: {uses: qc}\n"
 PAGE = os.sysconf("SC_PAGE_SIZE")

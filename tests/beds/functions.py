@@ -32,7 +32,7 @@ from beds.pubsub import Lane
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path.home() / ".cache" / "hilum"
 FINALIZED = "google.cloud.storage.object.v1.finalized"
-CONCURRENCY = 16
+CONCURRENCY = 32
 
 
 def environment_of(name: str) -> Path:
