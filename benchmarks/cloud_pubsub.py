@@ -1,8 +1,9 @@
 """From an object's event to the ledger and to its first step, with the real servers that can be had on one machine:
 Pub/Sub's emulator, a storage server, the function served as it is deployed.
 
-``PYTHONPATH=tests python -m benchmarks.cloud_pubsub [--quick]``. The emulator gives a stream 100 messages every 50 ms,
-so two streams are fed at most 4,000 a second, which Google's own servers do not say. Everything shares the machine.
+``PYTHONPATH=tests python -m benchmarks.cloud_pubsub [--quick]``. The emulator gives a stream 100 messages every 50
+ms, so two streams are fed at most 4,000 a second, which Google's own servers do not say. All of it shares the
+machine.
 """
 
 from __future__ import annotations
@@ -293,9 +294,7 @@ def started(home: Path, wanted: int) -> float:
     while time.monotonic() < deadline:
         time.sleep(0.3)
         with hilum.open(home) as opened:
-            found: list[Mapping[str, Any]] = opened.query(
-                "SELECT count(*) AS n, max(started_at) AS newest FROM attempts"
-            ).to_pylist()
+            found = opened.query("SELECT count(*) AS n, max(started_at) AS newest FROM attempts").to_pylist()
         if found[0]["n"] >= wanted:
             newest: float = found[0]["newest"].timestamp()
             return newest

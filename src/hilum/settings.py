@@ -42,7 +42,7 @@ class Settings:
         executor: ``local`` (Python steps in processes, images in Docker) or ``kubernetes``.
         kubernetes: how attempts run on a cluster, a table; see docs/how-to/kubernetes.md.
         store: address of the storage for artifacts and results; empty means ``store`` in the home.
-        warehouse: address of a dataset, such as ``bigquery://PROJECT/DATASET``; empty means Parquet files in the home.
+        warehouse: address of a dataset, such as ``bigquery://PROJECT/DATASET``; empty means Parquet in the home.
         query_bytes: most bytes that one query may bill on BigQuery, such as ``100Gi``.
         lead: several engines serve this ledger, and one of them leads.
         dead_letters: Pub/Sub topic for messages that cannot be understood, ``projects/P/topics/T``; empty: they are

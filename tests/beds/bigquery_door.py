@@ -58,7 +58,9 @@ class Door:
 
             def _pass(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
-                status, kind, answer = door._rest(self.command, self.path, self.rfile.read(size), self.headers)
+                status, kind, answer = door._rest(
+                    self.command, self.path, self.rfile.read(size), self.headers
+                )
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(answer)))
@@ -105,7 +107,9 @@ class Door:
         return status, kind, TIME.sub(lambda found: found[1] + found[2].ljust(6, b"0") + b'"', answer)
 
     def _inner(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        request = urllib.request.Request(self._inside + path, data=body or None, method=method, headers=headers)
+        request = urllib.request.Request(
+            self._inside + path, data=body or None, method=method, headers=headers
+        )
         try:
             with urllib.request.urlopen(request) as answer:
                 return answer.status, answer.headers.get("Content-Type", ""), answer.read()
@@ -147,7 +151,9 @@ class Door:
         for view in sorted(views, key=lambda each: int(each.get("creationTime") or 0)):
             parts = ("tableReference", "view", "description", "labels")
             self._json("POST", tables, {key: view[key] for key in parts if key in view})
-        self._streams = {stream: at for stream, at in self._streams.items() if f"/tables/{name}/" not in stream}
+        self._streams = {
+            stream: at for stream, at in self._streams.items() if f"/tables/{name}/" not in stream
+        }
 
     def _query(self, reference: Any, sql: str) -> None:
         path = f"/bigquery/v2/projects/{reference['projectId']}/queries"

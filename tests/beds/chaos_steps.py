@@ -34,7 +34,7 @@ def inventory(ctx: Context) -> None:
 
 @step("flaky", outputs=[Output("copy", "copy.txt", "text/plain")])
 def flaky(ctx: Context) -> None:
-    """Fails one time in four in a way that passes: more often, and a thousand homes hold one that waits for minutes."""
+    """Fails one time in four in a way that passes: seldom enough that none of a thousand homes waits for minutes."""
     if random.SystemRandom().random() < 0.25:
         raise TransientError("not this time", reason="not-this-time")
     ctx.output("copy").write_bytes(ctx.needs["inventory"].file("list").read_bytes())

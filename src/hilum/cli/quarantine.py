@@ -88,7 +88,9 @@ def release(options: Options, entries: tuple[str, ...], keep: str | None, as_jso
         "old": "the old content counts, as before",
     }
     for entry in done:
-        told = "the row goes to the warehouse again" if entry.reason == "row-refused" else follow[entry.decision]
+        told = (
+            "the row goes to the warehouse again" if entry.reason == "row-refused" else follow[entry.decision]
+        )
         click.echo(f"{entry.id} released: {told}")
 
 

@@ -23,6 +23,7 @@ from hilum.model.subject import Member
 from hilum.model.work import Manifest
 from hilum.steps.context import InputInstance, Needed
 from hilum.storage import ObjectMissing, Storage
+from hilum.storage.content import is_content_of
 
 if TYPE_CHECKING:
     from hilum.storage.objects import Opened
@@ -141,8 +142,6 @@ def _copy_out(members: Iterable[Member], folder: Path) -> dict[str, Path]:
 
 
 def _copy(member: Member, opened: Opened, path: Path) -> None:
-    from hilum.storage.content import is_content_of
-
     if isinstance(opened, TerminalError):
         from hilum.storage.objects import version_at
 

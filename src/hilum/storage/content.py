@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from hilum.errors import TerminalError
 from hilum.kernel.digest import CHUNK
-from hilum.model.arrival import Arrival
 from hilum.model.content import attested_digest
-from hilum.storage.objects import open_objects
 
 if TYPE_CHECKING:
+    from hilum.model.arrival import Arrival
     from hilum.storage.gcs.client import Crc32c
 
 
@@ -51,6 +50,8 @@ def is_content_at(arrival: Arrival, sop_instance_uid: str, digest: str) -> bool:
     Raises:
         TransientError: a bucket cannot be reached.
     """
+    from hilum.storage.objects import open_objects
+
     for _uri, opened in open_objects([arrival.uri], {arrival.uri: arrival}):
         try:
             return not isinstance(opened, TerminalError) and is_content(opened, sop_instance_uid, digest)

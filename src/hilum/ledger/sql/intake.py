@@ -211,7 +211,11 @@ def _replaced(connection: Connection, newest: Mapping[str, str], now: datetime) 
     table = schema.quarantine
     released = []
     for part in chunks(list(newest)):
-        waiting = (table.c.uri.in_(part), table.c.released_at.is_(None), table.c.reason.not_in((CONFLICT, ROW_REFUSED)))
+        waiting = (
+            table.c.uri.in_(part),
+            table.c.released_at.is_(None),
+            table.c.reason.not_in((CONFLICT, ROW_REFUSED)),
+        )
         for row in list(connection.execute(select(table).where(*waiting))):
             if row.id == newest[row.uri]:
                 continue

@@ -95,7 +95,9 @@ class DatasetClient:
             BigQueryWriteGrpcTransport,
         )
 
-        return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=grpc.insecure_channel(address)))
+        return BigQueryWriteClient(
+            transport=BigQueryWriteGrpcTransport(channel=grpc.insecure_channel(address))
+        )
 
     def close(self) -> None:
         """Give connections back."""
@@ -178,7 +180,9 @@ class DatasetClient:
         config.dry_run, config.use_query_cache = True, False
         with meaning():
             job = self._client.query(sql, job_config=config, retry=_retry(), timeout=ANSWERED, job_retry=None)
-        tables = tuple((each.project + "." + each.dataset_id, each.table_id) for each in job.referenced_tables)
+        tables = tuple(
+            (each.project + "." + each.dataset_id, each.table_id) for each in job.referenced_tables
+        )
         return Estimate(int(job.total_bytes_processed or 0), job.statement_type or "", tables)
 
     def query(self, sql: str, parameters: Sequence[Any] = (), limit: int | None = None) -> pa.Table:
@@ -236,13 +240,17 @@ def meaning() -> Iterator[None]:
 
 def _is_about_the_request(error: Any) -> bool:
     """What the emulator answers with 500 and BigQuery with 400: a mistake in SQL."""
-    return error.code == 500 and _reason(error) in ("invalidQuery", "jobInternalError") and bool(
-        os.environ.get(EMULATOR)
+    return (
+        error.code == 500
+        and _reason(error) in ("invalidQuery", "jobInternalError")
+        and bool(os.environ.get(EMULATOR))
     )
 
 
 def _reason(error: Any) -> str:
-    return str(error.errors[0].get("reason", "")) if error.errors and isinstance(error.errors[0], dict) else ""
+    return (
+        str(error.errors[0].get("reason", "")) if error.errors and isinstance(error.errors[0], dict) else ""
+    )
 
 
 def _retry() -> Retry:

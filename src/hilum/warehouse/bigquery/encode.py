@@ -148,7 +148,9 @@ def _descriptor(name: str, schema: Iterable[Field]) -> DescriptorProto:
     message = DescriptorProto(name=name)
     for number, field in enumerate(schema, 1):
         label = "LABEL_REPEATED" if field["mode"] == "REPEATED" else "LABEL_OPTIONAL"
-        made = message.field.add(name=field["name"], number=number, label=FieldDescriptorProto.Label.Value(label))
+        made = message.field.add(
+            name=field["name"], number=number, label=FieldDescriptorProto.Label.Value(label)
+        )
         if field["type"] == "RECORD":
             inner = f"Record{number}"
             message.nested_type.append(_descriptor(inner, field["fields"]))

@@ -38,7 +38,9 @@ _NAMED: dict[str, Any] = {
     "ReferencedSeriesSequence": [{"SeriesInstanceUID": None}],
     "SegmentSequence": [
         {
-            **dict.fromkeys(("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType", "SegmentAlgorithmName")),
+            **dict.fromkeys(
+                ("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType", "SegmentAlgorithmName")
+            ),
             **dict.fromkeys(("TrackingUID", "TrackingID")),
             "AnatomicRegionSequence": [_CODE],
             "SegmentedPropertyCategoryCodeSequence": [_CODE],
@@ -93,7 +95,9 @@ def resource(table: Table, schema: Sequence[Field]) -> dict[str, Any]:
     }
 
 
-def grown(schema: Sequence[Field], columns: Iterable[Column], nesting: int, room: int | None = None) -> list[Field]:
+def grown(
+    schema: Sequence[Field], columns: Iterable[Column], nesting: int, room: int | None = None
+) -> list[Field]:
     """The schema with what these columns have and it has not, as far as BigQuery's limits go.
 
     Args:

@@ -6,7 +6,6 @@ so queries that were written for Imaging Data Commons are about one's own images
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 
@@ -38,7 +37,9 @@ def to_googlesql(sql: str) -> str:
     try:
         return tree.sql("bigquery", unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
-        raise QueryError(f"SQL that is not translated: {_first_line(error)}", hint="write it in GoogleSQL") from None
+        raise QueryError(
+            f"SQL that is not translated: {_first_line(error)}", hint="write it in GoogleSQL"
+        ) from None
 
 
 def placed(sql: str, dataset: Dataset) -> str:

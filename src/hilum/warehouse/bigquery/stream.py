@@ -111,9 +111,7 @@ class TableStream:
         data = AppendRowsRequest.ProtoData(rows=ProtoRows(serialized_rows=rows))
         answer = self._connection.ask(AppendRowsRequest(proto_rows=data))
         if answer.row_errors:
-            return {
-                each.index: RowError.RowErrorCode(each.code).name for each in answer.row_errors
-            }
+            return {each.index: RowError.RowErrorCode(each.code).name for each in answer.row_errors}
         if answer.error.code:
             raise _meaning_of(answer.error)
         return {}

@@ -181,7 +181,9 @@ class BigQueryWarehouse(Warehouse):
     def tables(self) -> list[TableInfo]:
         self._prepare()
         described = {each.name: each.description for each in (*TABLES.values(), *VIEWS.values())}
-        counts = " UNION ALL ".join(f"SELECT '{name}' AS name, COUNT(*) AS number FROM {name}" for name in described)
+        counts = " UNION ALL ".join(
+            f"SELECT '{name}' AS name, COUNT(*) AS number FROM {name}" for name in described
+        )
         rows = self._client.query(counts).to_pydict()
         counted = dict(zip(rows["name"], rows["number"], strict=True))
         return [
@@ -203,7 +205,9 @@ class BigQueryWarehouse(Warehouse):
     def query(self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None) -> pa.Table:
         return self._asked(sql, dialect, lambda text: self._client.query(text, parameters, self._limit))
 
-    def estimate(self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None) -> int | None:
+    def estimate(
+        self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
+    ) -> int | None:
         return self._asked(sql, dialect, lambda text: self._client.estimate(text, parameters).size)
 
     def _asked(self, sql: str, dialect: Dialect | None, ask: Callable[[str], T]) -> T:
