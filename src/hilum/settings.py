@@ -52,6 +52,10 @@ class Settings:
         memory: most memory for one attempt, such as ``8Gi``; empty means three quarters of the machine's.
         still: seconds that a watched file must not change before it counts.
         sweep: seconds between two looks at everything that is watched.
+        swept: buckets in which a serving engine looks for objects of lost events, ``gs://bucket/prefix``, with spaces
+            between them; empty means none.
+        swept_every: seconds between the beginnings of two such looks.
+        swept_grace: seconds for which a new object waits for its event before a sweep counts it as lost.
         telemetry: ``otlp`` or ``google`` export metrics and traces by OpenTelemetry; empty means no export.
         actor: who acts, for the audit, such as a service account; empty means the operating system's user.
         audit_reads: who asks for what is in the warehouse stands in the audit, too.
@@ -75,6 +79,9 @@ class Settings:
     memory: str = ""
     still: float = 2.0
     sweep: float = 60.0
+    swept: str = ""
+    swept_every: float = 3600.0
+    swept_grace: float = 600.0
     telemetry: Literal["", "otlp", "google"] = ""
     actor: str = ""
     audit_reads: bool = False

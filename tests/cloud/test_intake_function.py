@@ -141,7 +141,7 @@ class TestWhatGoesWrong:
         assert [CloudEvent(each).binary(function)[0] for each in (gone, old, new)] == [200] * 3
         assert [item.arrival.version for item in told_of(arrivals)] == [new["generation"]]
         assert arrivals.rest() == []
-        assert [event["event"] for event in function.events] == ["the object is gone or was replaced"] * 2
+        assert [event["message"] for event in function.events] == ["the object is gone or was replaced"] * 2
 
     def test_what_names_no_object_goes_to_the_dead_letters(
         self, inbox: Inbox, arrivals: Lane, pubsub: MakeLane, serve_function: Start

@@ -47,11 +47,15 @@ def warehouse(settings: Settings, home: Path) -> Warehouse:
 
 
 def watched(settings: Settings, home: Path, clock: Clock, address: str | Path) -> Source:
-    """What a serving engine takes arrivals from: a subscription of Pub/Sub, or a folder that is watched."""
+    """What a serving engine takes arrivals from: a subscription of Pub/Sub, a bucket or a folder that is watched."""
     if str(address).startswith("pubsub://"):
         from hilum.sources.pubsub import PubSubSource
 
         return PubSubSource(str(address), clock, settings.dead_letters)
+    if str(address).startswith("gs://"):
+        from hilum.sources.bucket import WatchedBucket
+
+        return WatchedBucket(str(address), clock, sweep=settings.sweep)
     from hilum.sources.watch import WatchedFolder
 
     return WatchedFolder(
@@ -61,6 +65,14 @@ def watched(settings: Settings, home: Path, clock: Clock, address: str | Path) -
         sweep=settings.sweep,
         skip=(home,),
     )
+
+
+def swept(settings: Settings, clock: Clock) -> list[Source]:
+    """The buckets that a serving engine sweeps for lost events."""
+    from hilum.sources.bucket import WatchedBucket
+
+    every, grace = settings.swept_every, settings.swept_grace
+    return [WatchedBucket(each, clock, sweep=every, grace=grace) for each in settings.swept.split()]
 
 
 def executor(settings: Settings, home: Path, clock: Clock, *, images: bool) -> Executor:

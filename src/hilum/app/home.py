@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hilum.engine.engine import Engine, RunReport
     from hilum.engine.export import Exported
     from hilum.engine.index import IndexReport
+    from hilum.engine.intake import IntakeReport
     from hilum.engine.lineage import Lineage
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
@@ -219,6 +220,41 @@ class Home:
         )
         return indexer.index(source, verify=verify, stop=stop)
 
+    def sweep(
+        self,
+        address: str,
+        *,
+        grace: float | None = None,
+        observer: Observer | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> IntakeReport:
+        """Compare what a bucket has with the ledger, and take in what no event told of, for a serving engine.
+
+        Args:
+            address: ``gs://bucket/prefix`` or a pattern.
+            grace: seconds; younger objects are left out, since their event may be under way. By default the
+                setting's.
+            stop: asked for each batch; True ends the sweep early. What it took in stays, and the next one goes on.
+        """
+        from hilum.engine.intake import Intake
+        from hilum.engine.readers import default_workers
+        from hilum.engine.settle import follow_moves
+        from hilum.sources.bucket import Sweep
+
+        recorder = self._recorder()
+        intake = Intake(
+            self.ledger,
+            self.clock,
+            observer,
+            lambda subjects: follow_moves(self.ledger, self.storage, subjects),
+            self.settings.workers or default_workers(),
+        )
+        source = Sweep(address, self.clock, self.settings.swept_grace if grace is None else grace)
+        report = intake.take(source, stop=stop)
+        recorder.record()
+        recorder.finish()
+        return report
+
     def serve(
         self,
         *watch: str | Path,
@@ -238,6 +274,7 @@ class Home:
             "engine-configured", to_json(self.settings), [each.plan.spec for each in engine.planner.pipelines]
         )
         sources = [adapters.watched(self.settings, self.root, self.clock, each) for each in watch]
+        sources += adapters.swept(self.settings, self.clock)
         pulse = Pulse(self.clock)
         leadership = Leadership(self.ledger, self.clock, engine.owner) if self.settings.lead else None
         health = None

@@ -29,7 +29,7 @@ class Watched(click.Path):
     multiple=True,
     metavar="FOLDER",
     type=Watched(path_type=Path, file_okay=False),
-    help="A folder to watch, made if it is not there, or pubsub://PROJECT/SUBSCRIPTION; repeatable.",
+    help="A folder (made if it is not there), pubsub://PROJECT/SUBSCRIPTION or gs://BUCKET/PREFIX; repeatable.",
 )
 @pipeline_option
 @click.option("--still", type=SECONDS, help="Seconds that a file must not change before it counts (2).")

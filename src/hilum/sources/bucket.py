@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from itertools import islice
 from urllib.parse import unquote
 
-from hilum.errors import TerminalError
+from hilum.errors import TerminalError, TransientError
 from hilum.kernel.address import BUCKET_SCHEME, bucket_object, bucket_object_uri
 from hilum.kernel.clock import Clock
+from hilum.kernel.logging import get_logger
 from hilum.model.arrival import Arrival
 from hilum.sources.interface import Source
 from hilum.storage.listing import Entry, entries, entries_at
 
-NAME = "bucket"
+NAME, SWEEP = "bucket", "sweep"
+"""Sources: what is listed because somebody asked for it, and what no event had told of."""
 AT_ONCE = 256
 """Addresses that are looked up together."""
 SLICE = 5000
@@ -28,6 +31,8 @@ MAGIC = re.compile(r"[*?[]")
 TOKEN = re.compile(r"(\*\*/|\*\*|\*|\?|\[.[^\]]*\])")
 WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
+log = get_logger(__name__)
+
 
 class WatchedBucket(Source):
     """What is below an address of a bucket, listed again and again.
@@ -35,31 +40,71 @@ class WatchedBucket(Source):
     Args:
         address: ``gs://bucket/prefix`` or a pattern.
         sweep: seconds between the beginnings of two listings.
+        grace: seconds; with it the listing looks for lost events, and younger objects wait for theirs.
     """
 
     name = NAME
 
-    def __init__(self, address: str, clock: Clock, *, sweep: float = 60.0) -> None:
+    def __init__(
+        self, address: str, clock: Clock, *, sweep: float = 60.0, grace: float | None = None
+    ) -> None:
+        self.name = NAME if grace is None else SWEEP
         self._address = address
+        self._grace = grace
         self._clock = clock
         self._sweep = sweep
         self._next_sweep = float("-inf")
         self._listing: Iterator[Entry] | None = None
 
     def scan(self) -> Iterator[Arrival]:
-        """A slice of the listing that is under way; call it again and again. An error ends it until the next."""
+        """A slice of the listing that is under way; call it again and again. A bucket that is away ends the listing,
+        and the next begins when it is time for it."""
         if self._listing is None:
             if self._clock.monotonic() < self._next_sweep:
                 return
             self._next_sweep = self._clock.monotonic() + self._sweep
-            self._listing = below(self._address)
+            self._listing = self._entries()
         listing, self._listing = self._listing, None
         count = 0
-        for entry in islice(listing, SLICE):
-            count += 1
-            yield _arrival(entry, self._clock)
+        try:
+            for entry in islice(listing, SLICE):
+                count += 1
+                yield _arrival(entry, self._clock, self.name)
+        except TransientError as error:
+            log.warning("a listing ended early", reason=error.reason, count=count)
+            return
         if count == SLICE:
             self._listing = listing
+
+    def _entries(self) -> Iterator[Entry]:
+        return (
+            below(self._address) if self._grace is None else settled(self._address, self._clock, self._grace)
+        )
+
+
+class Sweep(Source):
+    """What is below an address of a bucket now, for whoever looks for lost events.
+
+    Args:
+        grace: seconds; objects that are younger are left out, since their event may be under way.
+    """
+
+    name = SWEEP
+
+    def __init__(self, address: str, clock: Clock, grace: float = 0.0) -> None:
+        self._address = address
+        self._clock = clock
+        self._grace = grace
+
+    def scan(self) -> Iterator[Arrival]:
+        for entry in settled(self._address, self._clock, self._grace):
+            yield _arrival(entry, self._clock, SWEEP)
+
+
+def settled(address: str, clock: Clock, grace: float) -> Iterator[Entry]:
+    """Objects as of :func:`below` that the bucket has had for longer than ``grace``, in seconds."""
+    before = clock.now() - timedelta(seconds=grace)
+    return (each for each in below(address) if each.created is None or each.created <= before)
 
 
 def in_buckets(addresses: Iterable[str], clock: Clock) -> Iterator[Arrival]:
@@ -151,5 +196,5 @@ def _may_be_object(address: str) -> bool:
     return bool(name) and not name.endswith("/")
 
 
-def _arrival(entry: Entry, clock: Clock) -> Arrival:
-    return Arrival(entry.uri, entry.size, entry.version, clock.now(), NAME, entry.attested)
+def _arrival(entry: Entry, clock: Clock, source: str = NAME) -> Arrival:
+    return Arrival(entry.uri, entry.size, entry.version, clock.now(), source, entry.attested)
