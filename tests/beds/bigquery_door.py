@@ -39,7 +39,7 @@ class Door:
 
     Attributes:
         rest_faults: what the next requests get instead of an answer: status and Google's reason.
-        append_faults: what the next appends get: a gRPC status code, or a function of the request that gives an answer.
+        append_faults: what the next appends get: a gRPC status code, or a function from request to answer.
         requests: method, path and body of every request; appends: every request of AppendRows.
     """
 

@@ -1,7 +1,7 @@
 """BigQuery's errors about a query in one line, with the names that were probably meant.
 
-What it says of syntax and names comes from the SQL and the schema. What it says of values may quote a patient's, so of
-that only the kind is passed on.
+What it says of syntax and names comes from the SQL and the schema. What it says of values may quote a patient's, so
+of that only the kind is passed on.
 """
 
 from __future__ import annotations

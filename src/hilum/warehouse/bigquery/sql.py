@@ -7,7 +7,8 @@ so queries that were written for Imaging Data Commons are about one's own images
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import sqlglot
 from sqlglot import ErrorLevel, exp
@@ -50,7 +51,7 @@ def placed(sql: str, dataset: Dataset) -> str:
     """
     tree = _parsed(sql, "bigquery")
     ours = {each.alias_or_name.lower() for each in tree.find_all(exp.CTE)}
-    edits = []
+    edits: list[tuple[int, int, str]] = []
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
             continue
@@ -99,8 +100,9 @@ def _parsed(sql: str, language: str) -> exp.Query:
         raise QueryError(f"the query is no {what}: {_first_line(error)}") from None
     except RecursionError:
         raise QueryError("the query is nested too deeply") from None
-    queries = [each for each in found if not isinstance(each, exp.Semicolon | exp.Declare)]
-    for each in queries:
+    statements = [each for each in found if not isinstance(each, exp.Semicolon | exp.Declare)]
+    queries = [each for each in statements if isinstance(each, exp.Query)]
+    for each in statements:
         if not isinstance(each, exp.Query):
             raise refused(f"{_kind(each)} is no query", "SELECT and WITH are")
     if len(queries) != 1:
@@ -165,7 +167,7 @@ def _sorted(node: exp.ArraySort) -> exp.Expr | None:
     return exp.IgnoreNulls(this=exp.ArrayAgg(this=exp.Order(this=values.copy(), expressions=[by])))
 
 
-_RULES = {
+_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr | None]] = {
     exp.ArraySort: _sorted,
     exp.Bracket: _list_index,
     exp.In: _in_list,

@@ -20,7 +20,7 @@ from hilum.warehouse.bigquery.views import views
 from hilum.warehouse.encode import misfit
 from hilum.warehouse.googlesql.marks import dialect_of
 from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseUnavailable
-from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, SEQ, TABLES, VIEWS
+from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, SEQ, TABLES, VIEWS, Table, View
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,10 +72,10 @@ class BigQueryWarehouse(Warehouse):
             self._prepare()
             self._in_order(batch)
             written = [(name, items, self._messages(name, batch, items)) for name, items in filled.items()]
-            refused = []
+            refused: list[RefusedRow] = []
             for name, items, messages in written:
-                for each in self._stream(name).append(messages):
-                    refused.append(RefusedRow(name, items[each.place], each.code))
+                found = self._stream(name).append(messages)
+                refused += [RefusedRow(name, items[each.place], each.code) for each in found]
         except RequestRefused as error:
             raise WarehouseUnavailable(
                 f"BigQuery refuses the rows: {error.reason or error.code}", reason="warehouse-refused"
@@ -180,7 +180,8 @@ class BigQueryWarehouse(Warehouse):
 
     def tables(self) -> list[TableInfo]:
         self._prepare()
-        described = {each.name: each.description for each in (*TABLES.values(), *VIEWS.values())}
+        both: list[Table | View] = [*TABLES.values(), *VIEWS.values()]
+        described = {each.name: each.description for each in both}
         counts = " UNION ALL ".join(
             f"SELECT '{name}' AS name, COUNT(*) AS number FROM {name}" for name in described
         )
@@ -229,7 +230,7 @@ class BigQueryWarehouse(Warehouse):
 
         where = "WHERE FileSHA256 <> ''" if hashed else ""
         found = self.query(f"SELECT {FINGERPRINT} AS known FROM all_{HEADERS} {where}", dialect="bigquery")
-        digests = found.column("known").drop_null().to_pylist()
+        digests: list[bytes] = [each for each in found.column("known").to_pylist() if each]
         numbers = pa.Array.from_buffers(pa.uint64(), len(digests), [None, pa.py_buffer(b"".join(digests))])
         return KnownFiles(pa.chunked_array([numbers]))
 
