@@ -23,7 +23,10 @@ _VALUES = {
     ),
     r"overflow|out of range": ("a number is out of its type's range", "cast it to a wider type"),
     r"[Dd]ivision by zero": ("a number is divided by zero", "SAFE_DIVIDE gives NULL instead"),
-    r"parameter": ("a parameter has no value, or a value no place", "give one value for each ?"),
+    r"parameter|query arguments": (
+        "a parameter has no value, or a value no place",
+        "give one value for each ?",
+    ),
 }
 
 

@@ -70,7 +70,7 @@ def _edits(table: exp.Table, dataset: Dataset, ours: set[str]) -> Iterator[tuple
     if len(parts) == 1 and name.lower() in ours:
         return
     if _SCHEMA in words:
-        yield start, end, f"`{dataset.path}`.INFORMATION_SCHEMA.{words[-1].upper()}"
+        yield start, end, f"`{dataset.project}`.`{dataset.name}`.INFORMATION_SCHEMA.{words[-1].upper()}"
         return
     known = _KNOWN.get(name.lower())
     if known is None:
