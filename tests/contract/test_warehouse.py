@@ -15,6 +15,7 @@ from beds.headers import lines
 from hilum.errors import TerminalError
 from hilum.warehouse.interface import QueryError, Warehouse
 from hilum.warehouse.local import LocalWarehouse
+from hilum.warehouse.people import PEOPLE
 from hilum.warehouse.tables import TABLES, VIEWS
 
 Opened = Callable[[Path], Warehouse]
@@ -72,12 +73,14 @@ def run(row_id: str, run_id: str, state: str, **columns: Any) -> dict[str, Any]:
 
 
 def test_an_empty_warehouse_has_all_tables_and_views_with_their_columns(warehouse: Warehouse) -> None:
-    for name in [*TABLES, *VIEWS]:
+    for name in [*TABLES, *VIEWS, *PEOPLE]:
         assert warehouse.query(f"SELECT * FROM {name}").num_rows == 0
     assert ask(warehouse, "SELECT count(*), sum(FileSize) FROM dicom_metadata WHERE Modality = 'CT'") == [
         (0, None)
     ]
-    assert {info.name: info.rows for info in warehouse.tables()} == dict.fromkeys([*TABLES, *VIEWS], 0)
+    assert {info.name: info.rows for info in warehouse.tables()} == dict.fromkeys(
+        [*TABLES, *VIEWS, *PEOPLE], 0
+    )
 
 
 def test_rows_come_back_with_the_types_of_their_columns(warehouse: Warehouse) -> None:

@@ -167,8 +167,18 @@ def _sorted(node: exp.ArraySort) -> exp.Expr | None:
     return exp.IgnoreNulls(this=exp.ArrayAgg(this=exp.Order(this=values.copy(), expressions=[by])))
 
 
+def _time_between(node: exp.DateDiff) -> exp.Expr | None:
+    """Whole days are between dates, anything smaller between moments, which have a function of their own."""
+    unit = node.args.get("unit")
+    if unit is None or unit.name.upper() not in _PARTS_OF_A_DAY:
+        return None
+    return exp.TimestampDiff(this=node.this.copy(), expression=node.expression.copy(), unit=unit.copy())
+
+
+_PARTS_OF_A_DAY = frozenset(("HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"))
 _RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr | None]] = {
     exp.ArraySort: _sorted,
+    exp.DateDiff: _time_between,
     exp.Bracket: _list_index,
     exp.In: _in_list,
     exp.IgnoreNulls: _any_value,
