@@ -405,3 +405,65 @@ def test_queries_of_all_kinds_are_answered(warehouse: Warehouse, sql: str) -> No
 def test_statements_of_duckdb_that_only_read_are_answered(warehouse: Warehouse, sql: str) -> None:
     warehouse.append(1, {"runs": [run("1", "r-1", "running")]})
     assert warehouse.query(sql).num_rows > 0
+
+
+def at(second: int) -> str:
+    return f"2026-01-01T00:00:{second:02}+00:00"
+
+
+def test_views_for_people_answer_from_the_rows_that_they_are_about(warehouse: Warehouse) -> None:
+    def task(number: int, state: str, **columns: Any) -> dict[str, Any]:
+        about = {"task_id": f"t-{number}", "run_id": "r-1", "step": "qc", "task_key": f"k-{number}"}
+        return {"_row_id": f"t-{number}", "state": state, **about, **columns}
+
+    scanned = {"Manufacturer": "ACME", "ManufacturerModelName": "One", "InstitutionName": "North"}
+    warehouse.append(
+        1,
+        {
+            "runs": [run("1", "r-1", "failed", pipeline="p", created_at=at(0))],
+            "tasks": [
+                task(1, "succeeded", started_at=at(1), finished_at=at(4)),
+                task(2, "dead", started_at=at(3), finished_at=at(4), reason="step-failed"),
+                task(3, "succeeded", started_at=at(3), finished_at=at(59), reused=True),
+            ],
+            "attempts": [
+                {
+                    "_row_id": "a",
+                    "attempt_id": "a",
+                    "run_id": "r-1",
+                    "executor": "process",
+                    "started_at": at(1),
+                    "finished_at": at(4),
+                    "cpu_seconds": 2.5,
+                    "max_rss": 7,
+                }
+            ],
+            "measurements": [
+                {
+                    "_row_id": "m",
+                    "measurement_id": "m",
+                    "task_key": "k-1",
+                    "step": "qc",
+                    "name": "missing",
+                    "value": 2.0,
+                    "SeriesInstanceUID": "2.1",
+                }
+            ],
+            "task_results": [{"_row_id": "k", "task_key": "k-1", "step": "qc", "revision": "v", "code": "c"}],
+            "revisions": [{"_row_id": "v", "revision": "v", "SOPInstanceUID": "i-1", "digest": "d"}],
+            "audit": [{"_row_id": "u", "audit_id": "u", "action": "exported", "count": 3, "acted_at": at(5)}],
+        },
+        lines(
+            header("i-1", SOPInstanceUID="i-1", SeriesInstanceUID="2.1", Modality="CT", FileSize=9, **scanned)
+        ),
+    )
+    assert ask(warehouse, "SELECT * FROM step_latency") == [("p", "qc", 2, 2.0, 2.0, 3.0)]
+    assert ask(warehouse, "SELECT step, reason, tasks, runs FROM failures") == [("qc", "step-failed", 1, 1)]
+    sql = "SELECT ManufacturerModelName, Modality, series, instances, bytes FROM scanner_throughput"
+    assert ask(warehouse, sql) == [("One", "CT", 1, 1, 9)]
+    assert ask(warehouse, "SELECT * FROM pipeline_cost") == [("p", "process", 1, 1, 3.0, 2.5, 7)]
+    sql = "SELECT InstitutionName, name, series, least, mean, most FROM findings_by_site"
+    assert ask(warehouse, sql) == [("North", "missing", 1, 2.0, 2.0, 2.0)]
+    sql = "SELECT measurement_id, code, SOPInstanceUID, digest, Manufacturer FROM measurement_lineage"
+    assert ask(warehouse, sql) == [("m", "c", "i-1", "d", "ACME")]
+    assert ask(warehouse, 'SELECT action, "count" FROM audit_trail') == [("exported", 3)]
