@@ -133,12 +133,13 @@ class Recent(NamedTuple):
 class Rule:
     """How an element is treated."""
 
-    __slots__ = ("kind", "long", "memo", "next", "recent", "tag", "told", "vr")
+    __slots__ = ("kind", "long", "memo", "next", "recent", "stretches", "tag", "told", "vr")
 
     def __init__(self, kind: Kind, tag: int, vr: str, told: str = "", memo: Memo | None = None) -> None:
         self.kind, self.tag, self.vr, self.told, self.memo = kind, tag, vr, told, memo
         self.long = told in LONG
         self.recent: list[Recent] = []
+        self.stretches: list[Stretch] = []
         self.next: dict[bytes, Table] = {}
 
 
@@ -188,6 +189,14 @@ class Form:
     def item(self, parts: list[Any], others: list[Any]) -> Any:
         """An item of its parts."""
         raise NotImplementedError
+
+    def joined(self, parts: list[Any]) -> list[Any]:
+        """Neighbouring parts of the top level in fewer, which say the same."""
+        return parts
+
+    def joined_others(self, others: list[Any]) -> list[Any]:
+        """The same for elements without a keyword."""
+        return others
 
     def within(self, tag: int, since: int) -> None:
         """Faults from number ``since`` on are in an item of this sequence."""
