@@ -78,15 +78,19 @@ def give_away(folder: Path) -> None:
         os.chown(path, USER, USER, follow_symlinks=False)
 
 
+def over(pod: dict[str, Any]) -> bool:
+    """Whether a pod's last container has ended; its phase says so only when its network is gone, too."""
+    last = pod["status"].get("containerStatuses", [{}])[0]
+    return pod["status"]["phase"] in ("Succeeded", "Failed") or "terminated" in last.get("state", {})
+
+
 @pytest.fixture
 def bench(cluster: Cluster, home: str, tmp_path: Path) -> Iterator[Bench]:
     """A bench for the suite of executors."""
 
     def at_work() -> list[str]:
         pods = json.loads(cluster.kubectl("get", "pods", "-l", f"{HOME}={home}", "-o", "json"))["items"]
-        return [
-            pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] not in ("Succeeded", "Failed")
-        ]
+        return [pod["metadata"]["name"] for pod in pods if not over(pod)]
 
     def remove(attempt: str) -> None:
         job = f"batch.kubernetes.io/job-name={short_id('hilum', attempt)}"

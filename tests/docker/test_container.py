@@ -10,7 +10,7 @@ import pytest
 
 from hilum.executors.docker.container import configuration
 from hilum.executors.docker.ending import verdict
-from hilum.executors.docker.progress import ENOUGH, LONGEST_LINE, lines
+from hilum.executors.listening import ENOUGH, LONGEST_LINE, lines
 from hilum.executors.staged import ImageStep
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope

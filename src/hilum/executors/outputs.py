@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hilum.errors import StepError, TerminalError, TransientError
 from hilum.kernel.clock import Clock
@@ -19,8 +20,11 @@ from hilum.kernel.digest import digest_file, short_id
 from hilum.model.codec import from_json, to_json
 from hilum.model.keys import artifact_object, manifest_object, outputs_digest
 from hilum.model.work import Artifact, AttemptSpec, Manifest, Measurement
-from hilum.steps.api import Reading, Step
+from hilum.steps.declared import Reading
 from hilum.storage import CreationInDoubt, ObjectMissing, Storage
+
+if TYPE_CHECKING:
+    from hilum.steps.api import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.errors import StepError
 from hilum.model.subject import Scope
-from hilum.steps.api import Reading, Step
+from hilum.steps.declared import Reading
 
 if TYPE_CHECKING:
     from hilum.dicom.series import ImageSeries, Volume
+    from hilum.steps.api import Step
 
 MEASURABLE: dict[str, tuple[type, ...]] = {
     "number": (int, float),
@@ -68,6 +69,7 @@ class Context:
         instances: the revision's instances.
         needs: outputs of the steps named in ``needs``; skipped ones are absent.
         output_folder: the only place whose files are kept. scratch: thrown away afterwards.
+        traceparent: the W3C header of this step's span, to go on with its trace; empty where traces are not told.
         log: a structlog logger with the run, task and subject bound. Write no header values into it.
     """
 
@@ -81,6 +83,7 @@ class Context:
     report: Callable[[float, str], None] = lambda fraction, message: None
     shared: dict[str, Any] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
+    traceparent: str = ""
 
     def output(self, name: str) -> Path:
         """Where the declared output ``name`` is to be written; for ``many`` outputs use ``output_folder``."""

@@ -65,6 +65,7 @@ SOURCES = (
             "k8s.io/component-base/version.gitMinor": KUBERNETES.split(".")[1],
         },
     ),
+    Source("kwok", "sigs.k8s.io/kwok", "0.8.0", {"kwok": "cmd/kwok"}),
 )
 
 PAUSE = Path(__file__).with_name("pause.go")

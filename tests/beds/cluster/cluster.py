@@ -51,6 +51,7 @@ class Cluster:
         places.LOGS.mkdir(parents=True)
         places.ROOT.chmod(0o755)
         self.namespace = Namespace(places.ROOT, self._lock)
+        self._archives: list[Path] = []
         try:
             self._start()
         except BaseException:
@@ -68,10 +69,14 @@ class Cluster:
         self.load(pause_archive(places.ROOT / "pause.tar"))
         self._wait(lambda: self.answers("get", "--raw", "/readyz"), "the API server")
         daemons.start_controllers(self.namespace)
-        daemons.start_kubelet(self.namespace)
+        self.start_kubelet()
+        self._wait(lambda: self.answers("get", "serviceaccount", "default"), "the default service account")
+
+    def start_kubelet(self, **changes: object) -> None:
+        """Start the node (again), its configuration changed so; returns when it is ready."""
+        daemons.start_kubelet(self.namespace, **changes)
         ready = ["wait", "--for=condition=Ready", f"node/{places.NAME}", "--timeout=1s"]
         self._wait(lambda: self.answers(*ready), "the node")
-        self._wait(lambda: self.answers("get", "serviceaccount", "default"), "the default service account")
 
     def _wait(self, true: Callable[[], object], what: str) -> None:
         """Until it is so, or a daemon has ended."""
@@ -117,11 +122,18 @@ class Cluster:
 
     def load(self, archive: Path) -> None:
         """Take in the images of a docker-archive, under their names and, as if from a registry, their digests."""
+        if archive not in self._archives:
+            self._archives.append(archive)
         daemons.ctr(self.namespace, "images", "import", archive)
         for reference, digest in self._images():
             if "@" not in reference and reference.startswith("docker.io/"):
                 by_digest = f"{reference.rpartition(':')[0]}@{digest}"
                 daemons.ctr(self.namespace, "images", "tag", "--force", reference, by_digest)
+
+    def load_again(self) -> None:
+        """Take in all images that were ever taken in: a node that is short of room throws them away."""
+        for archive in self._archives:
+            self.load(archive)
 
     def digest(self, name: str) -> str:
         """The digest of the manifest of an image that was loaded under this name."""

@@ -103,10 +103,10 @@ def start_containerd(namespace: Namespace) -> None:
     wait_until(places.CONTAINERD_SOCKET.exists, "containerd")
 
 
-def start_kubelet(namespace: Namespace) -> None:
+def start_kubelet(namespace: Namespace, **changes: object) -> None:
     places.KUBELET.mkdir(exist_ok=True)
     config = places.KUBELET / "config.json"
-    config.write_text(json.dumps(kubelet_configuration()))
+    config.write_text(json.dumps({**kubelet_configuration(), **changes}))
     namespace.start(
         "kubelet",
         binary("kubelet"),
@@ -137,6 +137,7 @@ def kubelet_configuration() -> dict[str, object]:
         "failSwapOn": False,
         "seccompDefault": True,
         "resolvConf": "",
+        "clusterDNS": [places.DNS],
         "podLogsDir": f"{places.LOGS}/pods",
         "volumePluginDir": f"{places.KUBELET}/volume-plugins",
         "kubeAPIQPS": 200,
@@ -144,6 +145,7 @@ def kubelet_configuration() -> dict[str, object]:
         "eventRecordQPS": 0,
         "maxPods": 110,
         "imageGCHighThresholdPercent": 100,
+        "evictionPressureTransitionPeriod": "2s",
         "evictionHard": {"memory.available": "64Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
     }
 

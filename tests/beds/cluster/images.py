@@ -17,7 +17,7 @@ from py_compile import PycInvalidationMode
 import hilum
 from beds.cluster import places
 from beds.cluster.build import binary
-from beds.images import Image, docker_archive
+from beds.images import Image, docker_archive, python_layer
 
 HILUM = "hilum-bed/hilum:1"
 NEEDED = (
@@ -25,6 +25,7 @@ NEEDED = (
     *("structlog", "cel-expr-python", "protobuf"),
 )
 """What staging, collecting and Python steps import; the rest of Hilum's dependencies would only be carried about."""
+LIBRARY = "usr/lib/python3.11/"
 
 
 def pause_archive(path: Path) -> Path:
@@ -57,13 +58,26 @@ def hilum_archive(path: Path) -> Path:
         for name, file in _files():
             (top / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, top / name)
-        compileall.compile_dir(top, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
-        files = {
-            f"/opt/hilum/{file.relative_to(top)}": file.read_bytes()
-            for file in top.rglob("*")
-            if file.is_file()
+        files = _compiled(top, "/opt/hilum")
+    with tempfile.TemporaryDirectory() as scratch, tarfile.open(python_layer()) as base:
+        members = [each for each in base.getmembers() if each.name.startswith(LIBRARY)]
+        base.extractall(
+            scratch, [each for each in members if each.isreg() and each.name.endswith(".py")], filter="data"
+        )
+        files |= {
+            name: content
+            for name, content in _compiled(Path(scratch) / LIBRARY, f"/{LIBRARY.rstrip('/')}").items()
+            if name.endswith(".pyc")
         }
     return docker_archive(path, Image(HILUM, files=files, env={"PYTHONPATH": "/opt/hilum"}))
+
+
+def _compiled(top: Path, place: str) -> dict[str, bytes]:
+    """All files below a folder and their compiled forms, by where they go."""
+    compileall.compile_dir(top, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    return {
+        f"{place}/{file.relative_to(top)}": file.read_bytes() for file in top.rglob("*") if file.is_file()
+    }
 
 
 def _files() -> Iterator[tuple[str, Path]]:

@@ -22,8 +22,8 @@ from hilum.executors.docker.ending import Ended, gone, removed, too_late, verdic
 from hilum.executors.docker.engine import start_error
 from hilum.executors.docker.home import Held, Home
 from hilum.executors.docker.images import runnable
-from hilum.executors.docker.progress import follow
 from hilum.executors.interface import Progress
+from hilum.executors.listening import listen
 from hilum.executors.staged import ImageStep, collect, failed, stage
 from hilum.kernel.clock import Clock
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec, TaskResult, TaskState
@@ -114,13 +114,19 @@ class ContainerAttempt:
                 return known
             self._start()
         self.tell(Progress(self.spec.id, self._step.plan.name))
-        follow(self.api, self.container, self._step, self.spec.id, self.tell)
+        listen(self._step, self.spec.id, self._output, self.tell)
         state = self._wait()
         ended = self._stopping or verdict(state, self.spec.memory, interrupted=self._interrupted)
         if ended:
             raise ended
         self.held.begin_collecting()
         return collect(self.spec, storage, folder, platform.node(), self.clock, self._trace)
+
+    def _output(self) -> Iterator[bytes]:
+        pieces: Iterator[bytes] = self.api.logs(
+            self.container, stdout=True, stderr=False, stream=True, follow=True
+        )
+        return pieces
 
     def _start(self) -> None:
         from docker.errors import APIError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hilum.errors import StepError, TransientError
@@ -16,6 +17,8 @@ from hilum.model.work import AttemptOutcome, AttemptSpec
 
 REMEMBERED = 10_000
 """Attempts that ended ill whose places are still known, for their logs."""
+UNHEARD = 3.0
+"""Seconds within which a pod's end is heard of after its Job's word of it; they come by different watches."""
 
 
 @dataclass
@@ -27,6 +30,7 @@ class Attempt:
         made: when its Job was made or found, on the clock that never goes back.
         since: when it came to stand still; at first it has no pod.
         began: when its step was first seen at work.
+        missed: when its Job said that it had ended, where its pod had not.
         stopping: it is to be taken away, and this will be its end. taken_away: the cluster was asked to.
     """
 
@@ -38,6 +42,7 @@ class Attempt:
     since: float = field(init=False)
     pod: str = ""
     began: float | None = None
+    missed: float | None = None
     blocked: Blocked | None = None
     stopping: Ending | None = None
     taken_away: bool = False
@@ -57,7 +62,9 @@ class Attempt:
         self.blocked = blocked
 
     def due(self, settings: KubernetesSettings) -> float:
-        """When it has taken too long, or stood still for too long."""
+        """When it has taken too long, stood still for too long, or should have been heard of."""
+        if self.missed is not None:
+            return self.missed + UNHEARD
         if self.stopping:
             return math.inf
         if self.began is not None:
@@ -92,35 +99,61 @@ def too_late(spec: AttemptSpec, step: str) -> Ending:
 
 
 class Book(dict[str, Attempt]):
-    """Attempts under way, by id."""
+    """Attempts under way, by id.
 
-    def __init__(self) -> None:
+    A thousand of them change many times a second, so nothing here looks at all of them for a change of one.
+
+    Attributes:
+        soonest: when the first of them may be due; never too late.
+    """
+
+    def __init__(self, settings: KubernetesSettings) -> None:
         super().__init__()
-        self._places: dict[tuple[str, int], str] = {}
+        self._settings = settings
+        self.soonest = math.inf
+        self._jobs: dict[str, dict[int, Attempt]] = {}
         self._ended: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
     def add(self, attempt: Attempt) -> None:
         """Take an attempt into the book."""
         self[attempt.spec.id] = attempt
-        self._places[attempt.job, attempt.index] = attempt.spec.id
+        self._jobs.setdefault(attempt.job, {})[attempt.index] = attempt
+        self.changed(attempt)
+
+    def changed(self, attempt: Attempt) -> None:
+        """Take note that it may be due at another time than before."""
+        self.soonest = min(self.soonest, attempt.due(self._settings))
+
+    def due(self, now: float) -> list[Attempt]:
+        """Those that are due."""
+        if now < self.soonest:
+            return []
+        times = [(attempt.due(self._settings), attempt) for attempt in self.values()]
+        self.soonest = min((due for due, _ in times if due > now), default=math.inf)
+        return [attempt for due, attempt in times if due <= now]
 
     def remove(self, attempt: Attempt, *, keep: bool) -> None:
         """It has ended; ``keep``: its place is still asked for."""
         del self[attempt.spec.id]
-        place = attempt.job, attempt.index
-        del self._places[place]
+        others = self._jobs[attempt.job]
+        del others[attempt.index]
+        if not others:
+            del self._jobs[attempt.job]
         if keep:
-            self._ended[attempt.spec.id] = place
+            self._ended[attempt.spec.id] = attempt.job, attempt.index
             while len(self._ended) > REMEMBERED:
                 self._ended.popitem(last=False)
 
     def at(self, job: str, index: int) -> Attempt | None:
         """The attempt with this place."""
-        return self.get(self._places.get((job, index), ""))
+        return self._jobs.get(job, {}).get(index)
 
-    def of(self, job: str) -> list[Attempt]:
-        """The attempts of a Job that are under way."""
-        return [attempt for attempt in self.values() if attempt.job == job]
+    def of(self, job: str, indexes: Iterable[int] | None = None) -> list[Attempt]:
+        """The attempts of a Job that are under way; of those with these indexes."""
+        found = self._jobs.get(job, {})
+        if indexes is None:
+            return list(found.values())
+        return [found[index] for index in indexes if index in found]
 
     def place(self, attempt_id: str) -> tuple[str, int]:
         """Where an attempt is or was; an empty name if that is not known."""

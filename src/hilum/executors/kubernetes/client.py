@@ -53,7 +53,7 @@ def _learn_types() -> None:
 def printed(
     client: Client, pod: str, container: str, *, follow: bool = False, lines: int | None = None
 ) -> Iterator[bytes]:
-    """What a container has printed, in pieces; nothing where there is no such container (any more).
+    """What a container has printed, in pieces, of which the first is empty; nothing where there is no such container.
 
     Args:
         follow: go on until it ends.
@@ -69,6 +69,7 @@ def printed(
     response = client._client.send(client._client.build_adapter_request(asked), stream=True)
     try:
         if response.is_success:
+            yield b""
             yield from response.iter_bytes()
     finally:
         response.close()

@@ -26,6 +26,9 @@ NOBODYS = (AttemptOutcome.SUCCEEDED, AttemptOutcome.CANCELLED, AttemptOutcome.LO
 SIGNALLED = 128
 OVER = ("Succeeded", "Failed")
 
+SHUT_DOWN = ("Terminated", "NodeShutdown", "Shutdown", "Preempting", "NodeLost")
+"""What a pod's reason is where its node went; kubelets had several words for a graceful shutdown."""
+
 STARTING = ("ContainerCreating", "PodInitializing", "")
 """Reasons to wait that are no trouble."""
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable")
@@ -55,12 +58,17 @@ class Blocked:
 
 
 def ending(pod: Pod, spec: AttemptSpec) -> Ending | None:
-    """How the attempt ended; None while it goes on."""
+    """How the attempt ended; None while it goes on.
+
+    Once its own programs said all, nothing that happens to the pod changes that; so its network's and volumes' end,
+    for which a kubelet takes a second more, is not waited for.
+    """
     status = pod.status
     over = status is not None and status.phase in OVER
     told, current = _told(pod)
-    found: Ending | None = None
-    if over and (ended := _by_its_own_word(spec, told, _terminated(pod, WORK))):
+    if ended := _by_its_own_word(spec, told, _terminated(pod, WORK)):
+        return ended
+    if ended := _over_its_scratch(pod, spec, told):
         return ended
     if (lost := _lost(pod)) and not (over and told):
         return Ending(AttemptOutcome.LOST, *lost, results=told)
@@ -130,11 +138,22 @@ def _by_its_own_word(
     return None
 
 
+def _over_its_scratch(pod: Pod, spec: AttemptSpec, told: tuple[TaskResult, ...]) -> Ending | None:
+    """An eviction that is no machine's trouble: the pod wrote more than its own ephemeral-storage limit. A node that
+    is short of room says "low on resource" instead."""
+    if not (pod.status and pod.status.reason == "Evicted" and "limit" in (pod.status.message or "")):
+        return None
+    detail = "wrote more than its resources.scratch"
+    return Ending(AttemptOutcome.CRASHED, "out-of-scratch", detail, spec.steps[0].name, results=told)
+
+
 def _lost(pod: Pod) -> tuple[str, str] | None:
     """Reason and detail, where the machine or somebody else took the pod away."""
     for condition in (pod.status.conditions if pod.status else None) or ():
         if condition.type == "DisruptionTarget" and condition.status == "True":
             return _kebab(condition.reason or "disrupted"), "the cluster took the pod away"
+    if pod.status and pod.status.reason in SHUT_DOWN:
+        return _kebab(pod.status.reason), "the node was shut down, as spot nodes are when they are taken back"
     if pod.status and pod.status.reason == "Evicted":
         return "evicted", "the node was short of something and evicted the pod"
     if pod.metadata and pod.metadata.deletionTimestamp:

@@ -7,7 +7,10 @@ Jobs go on when the engine dies, and the next one finds them by their home's lab
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
 from queue import Empty
 from typing import Any
 
@@ -16,20 +19,28 @@ from hilum.executors.interface import Executor, Progress
 from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.book import Attempt, Book
 from hilum.executors.kubernetes.client import connect
+from hilum.executors.kubernetes.credentials import AGAIN, Tokens
 from hilum.executors.kubernetes.endings import OVER, Ending, blocked, ending, running_container, times
 from hilum.executors.kubernetes.feed import Changed, Event, Feed, Listed
 from hilum.executors.kubernetes.jobs import ClusterGone, Jobs, index_of, over
-from hilum.executors.kubernetes.output import follow, last_words
-from hilum.executors.kubernetes.settings import KubernetesSettings
-from hilum.executors.staged import failed
+from hilum.executors.kubernetes.output import LISTENED_TO, last_words, output
+from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
+from hilum.executors.listening import listen
+from hilum.executors.staged import ImageStep, failed
 from hilum.kernel.clock import Clock, SystemClock
+from hilum.kernel.logging import get_logger
 from hilum.kernel.retry import backoff_seconds
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
+from hilum.storage.gcs.credentials import Broker
+
+log = get_logger(__name__)
 
 CANCELLED = Ending(AttemptOutcome.CANCELLED, "cancelled")
 JOB_GONE = Ending(AttemptOutcome.LOST, "job-deleted", "somebody deleted the attempt's Job")
 POD_GONE = Ending(AttemptOutcome.LOST, "pod-deleted", "the attempt's pod is gone")
 LONGEST_PAUSE = 15.0
+GATHER = 1.0
+"""Seconds between two rounds of new Jobs: what becomes ready meanwhile shares them."""
 
 
 class KubernetesExecutor(Executor):
@@ -40,22 +51,33 @@ class KubernetesExecutor(Executor):
 
     Args:
         home: a short digest that names the home among others on the cluster.
+        broker: makes credentials for attempts, where settings ask for them; by default of this process' own.
     """
 
     name = "kubernetes"
     adopts = True
 
-    def __init__(self, settings: KubernetesSettings, home: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: KubernetesSettings,
+        home: str,
+        *,
+        clock: Clock | None = None,
+        broker: Broker | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._client = connect(settings.kubeconfig, settings.namespace)
-        self._jobs = Jobs(self._client, settings, home)
+        self._tokens = _tokens(settings, broker, self._clock)
+        self._jobs = Jobs(self._client, settings, home, self._tokens)
         self._feed = Feed(self._client, home, self._clock)
         self._queue: list[AttemptSpec] = []
-        self._book = Book()
+        self._book = Book(settings)
+        self._to_stop: dict[str, Attempt] = {}
         self._told: list[AttemptReport | Progress] = []
+        self._room = threading.BoundedSemaphore(LISTENED_TO)
         self._refusals = 0
-        self._try_at = 0.0
+        self._try_at = self._gathered_at = -math.inf
 
     def capacity(self) -> int:
         return max(0, self._settings.pods - len(self._book) - len(self._queue))
@@ -68,7 +90,9 @@ class KubernetesExecutor(Executor):
         self._ask()
         for event in self._heard(0.0 if self._told else self._patience(timeout)):
             self._take(event)
-        self._stop_overdue()
+        self._see_to_due()
+        self._renew()
+        self._ask()
         told, self._told = self._told, []
         return told
 
@@ -80,6 +104,8 @@ class KubernetesExecutor(Executor):
                 if spec.id in wanted:
                     self._book.add(Attempt(spec, job, index, len(specs), self._clock.monotonic()))
                     adopted.append(spec)
+                    if self._tokens:  # how old its token is nobody knows
+                        self._tokens.renew_in(spec.id, timedelta())
         for job in {self._book[spec.id].job for spec in adopted}:
             self._look_at(job)
         return adopted
@@ -96,7 +122,7 @@ class KubernetesExecutor(Executor):
             self._told.append(self._report(spec, CANCELLED))
         attempt = self._book.get(attempt_id)
         if attempt and not attempt.stopping:
-            attempt.stopping = CANCELLED
+            self._stop(attempt, CANCELLED)
             self._ask()
 
     def close(self) -> None:
@@ -106,10 +132,13 @@ class KubernetesExecutor(Executor):
     def _ask(self) -> None:
         """Have Jobs made of what was submitted, and taken away what is to stop; while the API server is away, it
         waits."""
-        if self._clock.monotonic() < self._try_at:
+        now = self._clock.monotonic()
+        if now < self._try_at:
             return
         try:
-            self._make_jobs()
+            if self._queue and now >= self._gathered_at:
+                self._gathered_at = now + GATHER
+                self._make_jobs()
             self._take_away()
             self._refusals = 0
         except ClusterGone:
@@ -118,9 +147,10 @@ class KubernetesExecutor(Executor):
             self._try_at = self._clock.monotonic() + pause
 
     def _make_jobs(self) -> None:
+        unheard: list[str] = []
         for template, specs in manifests.batches(self._queue, self._settings):
             try:
-                job = self._jobs.make(template, specs)
+                job, was_there = self._jobs.make(template, specs)
             except ClusterGone:
                 raise
             except HilumError as error:
@@ -128,17 +158,35 @@ class KubernetesExecutor(Executor):
             else:
                 for index, spec in enumerate(specs):
                     self._book.add(Attempt(spec, job, index, len(specs), self._clock.monotonic()))
+                if was_there:
+                    unheard.append(job)
             made = {spec.id for spec in specs}
             self._queue = [spec for spec in self._queue if spec.id not in made]
+        for job in unheard:  # its pods may have ended while nobody knew whose they were
+            self._look_at(job)
+
+    def _renew(self) -> None:
+        """Give those that last younger credentials."""
+        for attempt_id in self._tokens.due() if self._tokens else ():
+            attempt = self._book.get(attempt_id)
+            if attempt is None:
+                continue
+            try:
+                self._jobs.renew(attempt.job, attempt.spec)
+            except HilumError as error:
+                log.warning("credentials not renewed", attempt=attempt_id, error=error)
+                assert self._tokens is not None
+                self._tokens.renew_in(attempt_id, AGAIN)
 
     def _take_away(self) -> None:
         """A pod of several in a Job is taken away alone, and one that is yet to be made, when it is."""
-        for attempt in [each for each in self._book.values() if each.to_take_away]:
+        for attempt in [each for each in self._to_stop.values() if each.to_take_away]:
             if attempt.companions == 1:
                 self._jobs.delete_job(attempt.job)
             else:
                 self._jobs.delete_pod(attempt.pod)
             attempt.taken_away = True
+            del self._to_stop[attempt.spec.id]
 
     def _heard(self, timeout: float) -> Iterator[Event]:
         """What happened; waits for the first of it."""
@@ -151,11 +199,12 @@ class KubernetesExecutor(Executor):
 
     def _patience(self, timeout: float) -> float:
         """Seconds until something has to be done even if nothing happens, at most ``timeout``."""
-        now = self._clock.monotonic()
-        due = min((attempt.due(self._settings) for attempt in self._book.values()), default=math.inf)
-        if self._queue or any(attempt.to_take_away for attempt in self._book.values()):
+        due = self._book.soonest
+        if self._queue:
+            due = min(due, max(self._try_at, self._gathered_at))
+        if any(attempt.to_take_away for attempt in self._to_stop.values()):
             due = min(due, self._try_at)
-        return min(timeout, max(0.0, due - now))
+        return min(timeout, max(0.0, due - self._clock.monotonic()))
 
     def _take(self, event: Event) -> None:
         match event:
@@ -186,40 +235,66 @@ class KubernetesExecutor(Executor):
             self._end(attempt, found or POD_GONE, pod)
             return
         attempt.stands_still(blocked(pod), self._clock.monotonic())
+        self._book.changed(attempt)
         container = running_container(pod)
         if container and attempt.began is None:
             attempt.began = self._clock.monotonic()
+            self._book.changed(attempt)
             self._told.append(Progress(attempt.spec.id, attempt.spec.steps[0].name))
-            follow(self._client, pod.metadata.name, container, attempt.spec, self._feed.events.put)
+            self._listen(attempt.spec, pod.metadata.name, container)
+
+    def _listen(self, spec: AttemptSpec, pod: str, container: str) -> None:
+        if step := ImageStep.of(spec):
+            pieces = partial(output, self._client, pod, container)
+            listen(step, spec.id, pieces, self._feed.events.put, self._room)
 
     def _job_changed(self, job: Any, *, gone: bool) -> None:
-        """What a Job says is over has told its end by its pod; where there is none any more, it is lost."""
+        """What a Job says is over has told its end by its pod, or will in a moment: see :meth:`_miss`."""
         name = job.metadata.name
         if gone:
             for attempt in self._book.of(name):
                 self._end(attempt, JOB_GONE)
-        elif any(attempt.index in over(job) for attempt in self._book.of(name)):
-            try:
-                self._look_at(name)
-            except ClusterGone:
-                return  # the feed lists everything anew when it is back
-            for attempt in self._book.of(name):
-                if attempt.index in over(job):
-                    self._end(attempt, POD_GONE)
+        elif self._book.of(name):
+            for attempt in self._book.of(name, over(job)):
+                if attempt.missed is None:
+                    attempt.missed = self._clock.monotonic()
+                    self._book.changed(attempt)
+
+    def _miss(self, job: str, attempts: Sequence[Attempt]) -> None:
+        """Look for pods of which only their Job said that they ended; where there is none any more, it is lost."""
+        try:
+            self._look_at(job)
+        except ClusterGone:
+            for attempt in attempts:
+                attempt.missed = self._clock.monotonic()
+                self._book.changed(attempt)
+            return
+        for attempt in attempts:
+            if attempt.spec.id in self._book:
+                self._end(attempt, POD_GONE)
 
     def _look_at(self, job: str) -> None:
         """Take a Job's pods as they are now, without waiting for word of them."""
         for pod in self._jobs.pods(job):
             self._pod_changed(pod, gone=False)
 
-    def _stop_overdue(self) -> None:
-        """Those that took too long, and those that stood still for too long."""
-        now = self._clock.monotonic()
-        for attempt in [each for each in self._book.values() if each.due(self._settings) <= now]:
-            attempt.stopping = attempt.overdue(self._jobs, self._clock)
-            self._ask()
+    def _see_to_due(self) -> None:
+        """Those that took too long or stood still for too long, and those that were not heard of."""
+        missed: dict[str, list[Attempt]] = {}
+        for attempt in self._book.due(self._clock.monotonic()):
+            if attempt.missed is not None:
+                missed.setdefault(attempt.job, []).append(attempt)
+            else:
+                self._stop(attempt, attempt.overdue(self._jobs, self._clock))
+        for job, attempts in missed.items():
+            self._miss(job, attempts)
+
+    def _stop(self, attempt: Attempt, how: Ending) -> None:
+        attempt.stopping = how
+        self._to_stop[attempt.spec.id] = attempt
 
     def _end(self, attempt: Attempt, how: Ending, pod: Any = None) -> None:
+        self._to_stop.pop(attempt.spec.id, None)
         self._book.remove(attempt, keep=how.outcome is not AttemptOutcome.SUCCEEDED)
         self._told.append(self._report(attempt.spec, attempt.stopping or how, pod))
 
@@ -244,3 +319,7 @@ class KubernetesExecutor(Executor):
             started_at=started,
             finished_at=finished or self._clock.now(),
         )
+
+
+def _tokens(settings: KubernetesSettings, broker: Broker | None, clock: Clock) -> Tokens | None:
+    return Tokens(broker or Broker(), clock) if settings.credentials == DOWNSCOPED else None

@@ -18,12 +18,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
 from hilum.executors.staged import ImageStep
 from hilum.kernel.digest import short_id
 from hilum.model.codec import from_json, to_json
 from hilum.model.image import ImagePlan, Security
 from hilum.model.work import AttemptSpec
+from hilum.storage.gcs.credentials import TOKEN_FILE as TOKEN_VARIABLE
 
 HOME = "hilum.dev/home"
 MANAGED = {"app.kubernetes.io/managed-by": "hilum"}
@@ -37,6 +38,8 @@ STAGE, STEP, COLLECT, WORK = "stage", "step", "collect", "work"
 FOLDER = "/hilum-attempt"
 SPECS = "/hilum-specs"
 SPECS_FILE = "attempts.json.gz"
+TOKEN = "/hilum-token"
+TOKEN_FILE_NAME = "token.json"
 MOST_INDEXES = 1000
 GRACE = 1
 """Seconds between SIGTERM and SIGKILL: nothing in a pod has anything to save, a commit is there or not."""
@@ -49,13 +52,15 @@ OURS = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "me
 def batches(
     specs: Iterable[AttemptSpec], settings: KubernetesSettings
 ) -> list[tuple[dict[str, Any], list[AttemptSpec]]]:
-    """Attempts that may share a Job, with their pods' common template."""
+    """Attempts that may share a Job, with their pods' common template. One that is told its place in a trace has a
+    variable of its own, so it has a Job of its own."""
     found: dict[str, list[tuple[dict[str, Any], list[AttemptSpec]]]] = {}
     for spec in specs:
         template = pod_template(spec, settings)
         alike = json.dumps([template, _labels(spec)], sort_keys=True)
         open_batches = found.setdefault(alike, [])
-        if not open_batches or len(open_batches[-1][1]) == MOST_INDEXES:
+        most = 1 if settings.credentials == DOWNSCOPED else MOST_INDEXES  # a Secret is its Job's
+        if not open_batches or len(open_batches[-1][1]) == most:
             open_batches.append((template, []))
         open_batches[-1][1].append(spec)
     return [batch for batches in found.values() for batch in batches]
@@ -73,7 +78,7 @@ def job(
     name, labels = job_name(specs), {**MANAGED, HOME: home}
     pod = {
         "metadata": {"labels": {**labels, **_labels(specs[0])}},
-        "spec": {**template, "volumes": [*template["volumes"], _specs(name)]},
+        "spec": {**template, "volumes": [*template["volumes"], *_own_volumes(name, settings)]},
     }
     return {
         "apiVersion": "batch/v1",
@@ -109,6 +114,18 @@ def config_map(job_uid: str, specs: Sequence[AttemptSpec], home: str) -> dict[st
     }
 
 
+def secret(job_uid: str, specs: Sequence[AttemptSpec], home: str, token: bytes) -> dict[str, Any]:
+    """The credentials of a Job's attempt, for its containers of ours alone; they go with the Job."""
+    name = job_name(specs)
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": {**MANAGED, HOME: home}, "ownerReferences": [owner]},
+        "data": {TOKEN_FILE_NAME: base64.b64encode(token).decode()},
+    }
+
+
 def specs_of(data: bytes) -> list[AttemptSpec]:
     """The attempts that a ConfigMap's file tells of."""
     return [from_json(AttemptSpec, each) for each in json.loads(gzip.decompress(data))]
@@ -134,8 +151,9 @@ def pod_template(spec: AttemptSpec, settings: KubernetesSettings) -> dict[str, A
     chosen: dict[str, Any] = {}
     if settings.priority_class:
         chosen["priorityClassName"] = settings.priority_class
-    if settings.node_selector:
-        chosen["nodeSelector"] = dict(settings.node_selector)
+    selector = {**settings.node_selector, **(settings.gpu_node_selector if step and step.image.gpu else {})}
+    if selector:
+        chosen["nodeSelector"] = selector
     if settings.tolerations:
         chosen["tolerations"] = [dict(each) for each in settings.tolerations]
     return {
@@ -178,6 +196,9 @@ def _ours(program: str, settings: KubernetesSettings, resources: Mapping[str, An
         for n, volume in enumerate(settings.volumes)
     ]
     environment = {"HOME": FOLDER, "TMPDIR": "/tmp", **settings.env}
+    if settings.credentials == DOWNSCOPED:
+        given.append({"name": "token", "mountPath": TOKEN, "readOnly": True})
+        environment[TOKEN_VARIABLE] = f"{TOKEN}/{TOKEN_FILE_NAME}"
     return {
         "name": program,
         "image": settings.image,
@@ -206,7 +227,7 @@ def _step(spec: AttemptSpec, step: ImageStep) -> dict[str, Any]:
         "name": STEP,
         "image": image_reference(step.image),
         "imagePullPolicy": PULL[step.image.pull],
-        "env": [{"name": name, "value": value} for name, value in invocation.env.items()],
+        "env": [{"name": name, "value": value} for name, value in step.environment(spec).items()],
         "resources": _resources(spec, step.image),
         "securityContext": _restricted(step.image.security),
         "volumeMounts": [
@@ -256,5 +277,9 @@ def _restricted(security: Security) -> dict[str, Any]:
     }
 
 
-def _specs(name: str) -> dict[str, Any]:
-    return {"name": "specs", "configMap": {"name": name}}
+def _own_volumes(name: str, settings: KubernetesSettings) -> list[dict[str, Any]]:
+    """What differs from Job to Job: what its attempts are, and what they may touch."""
+    own: list[dict[str, Any]] = [{"name": "specs", "configMap": {"name": name}}]
+    if settings.credentials == DOWNSCOPED:
+        own.append({"name": "token", "secret": {"secretName": name}})
+    return own

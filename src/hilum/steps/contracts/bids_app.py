@@ -22,12 +22,12 @@ from hilum.kernel.nearest import did_you_mean
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.api import Output
 from hilum.steps.context import Needed
 from hilum.steps.contracts.image_step import image_of
 from hilum.steps.contracts.inputs import InputFolder
 from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, Mount
 from hilum.steps.contracts.results import collected, left_in
+from hilum.steps.declared import Output
 from hilum.version import __version__
 
 IN, OUT, SCRATCH = "/data", "/out", "/scratch"

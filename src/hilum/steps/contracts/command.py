@@ -19,11 +19,11 @@ from hilum.kernel.nearest import did_you_mean
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.api import Output
 from hilum.steps.contracts.image_step import add_model, image_of
 from hilum.steps.contracts.inputs import InputFolder, needs_folder
 from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, Mount
 from hilum.steps.contracts.results import FILES, INSTANCES, collected, left_in
+from hilum.steps.declared import Output
 
 ROOT = "/hilum"
 FOLDERS = {name: f"{ROOT}/{name}" for name in ("in", "out", "scratch")}

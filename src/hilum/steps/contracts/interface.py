@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Literal
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.api import Output, Reading
 from hilum.steps.context import InputInstance, Needed
+from hilum.steps.declared import Output, Reading
 
 Folder = Literal["in", "out", "scratch"]
 

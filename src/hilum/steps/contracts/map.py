@@ -20,11 +20,11 @@ from hilum.errors import UsageError
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.api import Output
 from hilum.steps.contracts.image_step import add_model, image_of, taken_variables
 from hilum.steps.contracts.inputs import InputFolder
 from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, Mount
 from hilum.steps.contracts.results import collected, left_in
+from hilum.steps.declared import Output
 
 GENERATIONS = ("holoscan", "monai")
 SCRATCH = "/hilum/scratch"

@@ -13,18 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import ValidationError
-
 from hilum.errors import StepError
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.api import Output
 from hilum.steps.contracts.image_step import image_of, taken_variables
 from hilum.steps.contracts.inputs import InputFolder
 from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, MeasuredByImage, Mount
-from hilum.steps.contracts.reported import Reported, as_declared
 from hilum.steps.contracts.results import collected, left_in
+from hilum.steps.declared import Output
 
 IN, OUT, SCRATCH = "/tmp/data", "/tmp/output", "/hilum/scratch"
 TASK, RESULT = "task.json", "result.json"
@@ -123,6 +120,10 @@ def _measurements(data: bytes | None, declared: Sequence[Mapping[str, str]]) -> 
     """
     if data is None or not declared:
         return ()
+    from pydantic import ValidationError
+
+    from hilum.steps.contracts.reported import Reported, as_declared
+
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

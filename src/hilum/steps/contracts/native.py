@@ -16,20 +16,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
+from hilum.model.codec import to_json
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.api import Output
 from hilum.steps.contracts.image_step import add_model, image_of, taken_variables
 from hilum.steps.contracts.inputs import InputFolder
-from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, Mount
-from hilum.steps.contracts.reported import Document, read_measurements
+from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, MeasuredByImage, Mount
 from hilum.steps.contracts.results import collected, left_in
+from hilum.steps.declared import Output
 
 ROOT = "/hilum"
 CONTEXT = "context.json"
@@ -38,36 +37,55 @@ PROGRESS = re.compile(r"::progress +([0-9.]{1,20})(?: +(.*))?")
 LONGEST_MESSAGE = 200
 
 
-class NativeInstance(Document):
+CLOSED = {"extra": "forbid"}
+"""Of these documents' schema: it knows all keys."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeInstance:
     """An instance: its UIDs, and its file relative to the input folder."""
+
+    __pydantic_config__ = CLOSED
 
     sop_instance_uid: str
     series_instance_uid: str
     path: str
 
 
-class NativeNeed(Document):
+@dataclass(frozen=True, kw_only=True)
+class NativeNeed:
     """What a needed step gave: files by output, relative to the input folder, and measurements about the whole."""
+
+    __pydantic_config__ = CLOSED
 
     outputs: dict[str, list[str]]
     measurements: dict[str, bool | int | float | str]
 
 
-class NativeContext(Document):
+@dataclass(frozen=True, kw_only=True)
+class NativeContext:
     """What an image under the native contract finds in ``context.json``."""
+
+    __pydantic_config__ = CLOSED
 
     contract: Literal["native"] = "native"
     version: Literal["1"] = "1"
-    step: str = Field(description="The step's name in its pipeline.")
-    scope: Scope = Field(description="Whether the instances are a series' or a study's.")
-    subject: str = Field(description="Hilum's id of that series or study; no patient data.")
-    labels: dict[str, str] = Field(description="Hilum's ids of run, pipeline and so on; no patient data.")
-    parameters: dict[str, Any] = Field(description="As the pipeline file has them under `with`.")
-    instances: list[NativeInstance]
-    needs: dict[str, NativeNeed] = Field(
-        description="By step; steps that were skipped or gave nothing are absent."
+    step: str = field(metadata={"description": "The step's name in its pipeline."})
+    scope: Scope = field(metadata={"description": "Whether the instances are a series' or a study's."})
+    subject: str = field(metadata={"description": "Hilum's id of that series or study; no patient data."})
+    labels: dict[str, str] = field(
+        metadata={"description": "Hilum's ids of run, pipeline and so on; no patient data."}
     )
-    model: str | None = Field(description="The model's file or folder, relative to the input folder.")
+    parameters: dict[str, Any] = field(
+        metadata={"description": "As the pipeline file has them under `with`."}
+    )
+    instances: list[NativeInstance]
+    needs: dict[str, NativeNeed] = field(
+        metadata={"description": "By step; steps that were skipped or gave nothing are absent."}
+    )
+    model: str | None = field(
+        metadata={"description": "The model's file or folder, relative to the input folder."}
+    )
 
 
 class Native(Contract):
@@ -129,16 +147,25 @@ class Native(Contract):
             },
             model=add_model(job, inputs),
         )
-        inputs.write_json(CONTEXT, context.model_dump(mode="json"))
+        inputs.write_json(CONTEXT, to_json(context))
 
     def collect(self, job: Job, folder: Path) -> Collected:
         image = image_of(job.plan)
         left = left_in(folder)
-        measurements = read_measurements(left.read(MEASUREMENTS), image.measurements)
+        measurements = _measurements(left.read(MEASUREMENTS), image.measurements)
         return collected(left.without(MEASUREMENTS), image.outputs, measurements)
 
     def progress(self, line: str) -> tuple[float, str] | None:
         return progress_of(line)
+
+
+def _measurements(data: bytes | None, declared: Sequence[Mapping[str, str]]) -> tuple[MeasuredByImage, ...]:
+    """Of ``measurements.json``; what checks it is imported where there is any: it costs a pod a tenth of a second."""
+    if data is None:
+        return ()
+    from hilum.steps.contracts.reported import read_measurements
+
+    return read_measurements(data, declared)
 
 
 def progress_of(line: str) -> tuple[float, str] | None:

@@ -21,9 +21,9 @@ from pydantic import (
 
 from hilum.errors import StepError
 from hilum.kernel.nearest import did_you_mean
-from hilum.steps.api import Reading
 from hilum.steps.context import MEASURABLE
 from hilum.steps.contracts.interface import MeasuredByImage
+from hilum.steps.declared import Reading
 
 LARGEST = (1 << 63) - 1
 """Whole numbers of the warehouse have 64 bits."""
@@ -73,16 +73,12 @@ class Reported(Document):
 Reports = TypeAdapter(list[Reported])
 
 
-def read_measurements(
-    data: bytes | None, declared: Sequence[Mapping[str, str]]
-) -> tuple[MeasuredByImage, ...]:
-    """The measurements of a ``measurements.json``; none where there is no such file.
+def read_measurements(data: bytes, declared: Sequence[Mapping[str, str]]) -> tuple[MeasuredByImage, ...]:
+    """The measurements of a ``measurements.json``.
 
     Raises:
         StepError: ``bad-measurement``, ``undeclared-measurement``.
     """
-    if data is None:
-        return ()
     try:
         found = Reports.validate_json(data, strict=True)
     except ValidationError as error:

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from hilum.steps.contracts.native import NativeContext
 from hilum.steps.contracts.reported import Reports
 
@@ -20,7 +22,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     return {
         "context.schema.json": {
             "$schema": DIALECT,
-            **NativeContext.model_json_schema(mode="serialization"),
+            **TypeAdapter(NativeContext).json_schema(mode="serialization"),
             "title": "context.json of Hilum's native contract",
         },
         "measurements.schema.json": {
