@@ -10,7 +10,6 @@ from hilum.dicom.elements import DataElement
 from hilum.dicom.reader import PADDING, encoding, first_element, inflate
 from hilum.dicom.scan.elements import ElementForm
 from hilum.dicom.scan.feed import Feed, whole
-from hilum.dicom.scan.kinds import Kind
 from hilum.dicom.scan.stretches import LONGEST, Step
 from hilum.dicom.scan.tables import (
     MEDIA_CLASS,
@@ -18,6 +17,7 @@ from hilum.dicom.scan.tables import (
     TRANSFER_SYNTAX,
     Context,
     Form,
+    Kind,
     Table,
     Tables,
     Unsure,

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from enum import IntEnum
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from hilum.dicom.charsets import codec
 from hilum.dicom.elements import decode_bytes
 from hilum.dicom.limits import COSTLY, KINDS, LONGEST_SWITCH, LONGEST_VALUE, too_long, too_many
-from hilum.dicom.scan.kinds import Kind
-from hilum.dicom.scan.shapes import Shape
 from hilum.dicom.scan.stretches import Lessons, Stretch
 from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.values import BINARY, KNOWN, LOCAL_TEXT, PADDING, STRIPPED
@@ -45,6 +44,20 @@ CONTEXTS = 4096
 """More of them between two headers are no real header's."""
 ROOM = 1 << 25
 """Bytes of values that one form remembers in all; then it forgets them."""
+
+
+class Kind(IntEnum):
+    """What the walk does at an element."""
+
+    LEAF = 0
+    BINARY = 1
+    SEQUENCE = 2
+    SWITCH = 3
+    """A value that changes what later bytes mean."""
+    PIXELS = 4
+    END = 5
+    """The item, or the file meta information, is over."""
+    PADDING = 6
 
 
 class Context(NamedTuple):
@@ -195,8 +208,6 @@ class Table(dict[bytes, Rule]):
         self.context, self.form, self.tables = context, form, tables
         self.fast: dict[bytes, Memo] = {}
         """The rules of most elements, in short: a value whose length has 16 bits (32 if implicit)."""
-        self.shapes: dict[bytes, Shape | None] = {}
-        """Of items, by length and first element; None where there is nothing to know."""
         self._tag = struct.Struct("<HH" if context.little else ">HH")
 
     def __missing__(self, key: bytes) -> Rule:

@@ -10,15 +10,12 @@ import struct
 from typing import Any
 
 from hilum.dicom.limits import DEPTH, ELEMENTS, HEADER, LONGEST_VALUE, too_deep, too_large, too_many
-from hilum.dicom.scan import shapes
-from hilum.dicom.scan.kinds import Kind
-from hilum.dicom.scan.shapes import Shape
 from hilum.dicom.scan.stretches import Step, Stretch
 from hilum.dicom.scan.tables import (
     ITEM,
     RECENT_BYTES,
-    ROOM,
     SEQUENCE_END,
+    Kind,
     Memo,
     Recent,
     Rule,
@@ -269,17 +266,9 @@ class Walk:
             last_byte = end if length == UNDEFINED else pos + length
             if last_byte > end:
                 raise Unsure if stop is not None else Short
-            key = data[pos - 4 : pos + 6]
-            shape = table.shapes.get(key)
-            if shape is not None and (found := shape.taken_over(data, pos)) is not None:
-                pos = last_byte
-                self._count(shape.elements, self.depth + shape.height)
-                items.append(self._item(*found, table))
-                continue
             parts: list[Any] = []
             others: list[Any] = parts if table.form.mixed else []
-            before, faults = (self.elements, self.deepest), len(table.form.faults)
-            self.last, self.deepest = -1, self.depth
+            self.last = -1
             try:
                 self.run(data, pos, last_byte, table, parts, others)
             except Short:
@@ -298,29 +287,9 @@ class Walk:
             elif ended or self.position != last_byte:
                 raise Unsure
             else:
-                if len(table.form.faults) == faults and length <= shapes.LONGEST:
-                    self._learn(key, data[pos:last_byte], table, parts, others, self.elements - before[0])
                 pos = last_byte
-            self.deepest = max(self.deepest, before[1])
-            items.append(self._item(parts, others, table))
+            item = table.form.item(parts, others)
+            items.append(item)
+            count = 1 + len(parts) + (0 if others is parts else len(others))
+            self._count(count, self.depth, len(item))
         return items, pos
-
-    def _item(self, parts: list[Any], others: list[Any], table: Table) -> Any:
-        count = 1 + len(parts) + (0 if others is parts else len(others))
-        item = table.form.item(parts, others)
-        self._count(count, self.depth, len(item))
-        return item
-
-    def _learn(
-        self, key: bytes, raw: bytes, table: Table, parts: list[Any], others: list[Any], elements: int
-    ) -> None:
-        """Remember an item's shape, or where items of that shape differ."""
-        known = table.shapes.get(key)
-        if known is not None:
-            if not known.learn(raw, table):
-                table.shapes[key] = None
-        elif key not in table.shapes and self._tables.used < 2 * ROOM:
-            kept = parts.copy()
-            kept_others = kept if others is parts else others.copy()
-            table.shapes[key] = Shape(raw, kept, kept_others, elements, self.deepest - self.depth)
-            self._tables.used += 1000 + 20 * len(raw)
