@@ -31,6 +31,9 @@ GONE = (MISSING, "changed-while-read")
 LOOKS = 5
 """Versions of an object that are tried, should each be replaced before it is read."""
 
+MODULES = ("hilum.engine.receive", "hilum.dicom.header", "pydicom")
+"""What readers need: pydicom knows the private elements of many vendors."""
+
 T = TypeVar("T")
 Item = Arrival | Listed | Received
 
