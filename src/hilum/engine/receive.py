@@ -133,7 +133,7 @@ def received(
         if digest and (verify or not attested):
             found = digest_stream(opened)
             opened.seek(0)
-        header = read_header(NOWHERE, opened)
+        header = read_header(NOWHERE, opened, facts=facts)
     except TerminalError as error:
         return refused(arrival, error, "" if attested else found)
     except OSError as error:
@@ -152,7 +152,7 @@ def received(
         size=arrival.size,
         transfer_syntax_uid=header.transfer_syntax_uid,
     )
-    return Received(arrival, identity, instance, header.facts if facts else {}, header.row, sha256=found)
+    return Received(arrival, identity, instance, header.facts, header.row, sha256=found)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

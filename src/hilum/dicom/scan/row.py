@@ -4,7 +4,7 @@ value for each element on the way. Facts for selectors come out of the same walk
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import groupby
 from json.encoder import JSONEncoder, encode_basestring
@@ -30,7 +30,14 @@ class RowForm(Form):
     """Parts are fragments of JSON, each with its comma; on the outermost level each in a pair with its facts.
 
     A fault is ``{Tag, Keyword, Value}``, as in the column ``conversion_faults``.
+
+    Args:
+        wanted: keywords of the facts that are told; by default all.
     """
+
+    def __init__(self, wanted: Collection[str] | None = None) -> None:
+        super().__init__()
+        self._wanted = wanted
 
     def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
         plan = plan_of(tag)
@@ -44,6 +51,8 @@ class RowForm(Form):
         if context.level == "item":
             return _quick(tag, vr, plan, convert, lambda raw: part(*decode(raw)))
         fact = fact_of(tag)
+        if self._wanted is not None and plan.keyword not in self._wanted:
+            fact = None
 
         def pair(raw: bytes) -> tuple[Part, Facts]:
             values, undecoded = decode(raw)

@@ -173,8 +173,10 @@ def _pixels(walk: Walk, feed: Feed, end: int, context: Context) -> tuple[int, in
         head = 12 if context.explicit else 8
         if end + head > feed.size:
             raise Unsure
-        feed.jump(end)
-        length = int.from_bytes(feed.data[head - 4 : head], "little" if context.little else "big")
+        if not feed.base <= end <= feed.base + len(feed.data) - head:
+            feed.jump(end)
+        length_at = end - feed.base + head - 4
+        length = int.from_bytes(feed.data[length_at : length_at + 4], "little" if context.little else "big")
         if length != UNDEFINED and end + head + length > feed.size:
             raise Unsure
         return end + head, length

@@ -118,6 +118,7 @@ class Walk:
                     (add if memo.public else add_other)(memo[data[start:stop]])
                     pos = stop
                     continue
+                assert rule is not None
                 if rule.long:
                     start = pos + 12
                     if start > end:
