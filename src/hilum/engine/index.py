@@ -34,7 +34,7 @@ from hilum.storage.archives import Kind, kind_of
 from hilum.warehouse.interface import Warehouse
 
 BATCH = 256
-ROWS = 1024
+ROWS = 2048
 """Rows that are written at once."""
 INDEXED, UNCHANGED = "indexed", "unchanged"
 
