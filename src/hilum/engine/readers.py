@@ -4,7 +4,7 @@ A reader is told what to do with a batch and sends back what came of it; batches
 went out, and only a few are ever under way, so memory does not grow with their number. A reader that dies takes
 nothing along: its batch is read again object by object, and the object that kills a reader is found out.
 
-Readers come out of a nursery, a process that has imported what they need and forks: it has no threads, which whoever
+Readers come out of a zygote, a process that has imported what they need and forks: it has no threads, which whoever
 asks for readers may have. So imports are paid for once, and their memory is shared.
 """
 
@@ -38,7 +38,7 @@ GRACE = 5.0
 """Seconds that a reader has to end after its channel was closed."""
 
 
-class _Nursery:
+class _Zygote:
     """The process that readers come from.
 
     Args:
@@ -56,7 +56,7 @@ class _Nursery:
             )
 
     def channel(self) -> Connection:
-        """The channel of a new reader; OSError if the nursery is gone."""
+        """The channel of a new reader; OSError if the zygote is gone."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             socket.send_fds(self._asking, [b"+"], [theirs.fileno()])
@@ -100,7 +100,7 @@ class Readers(Generic[Item, Result]):
     ) -> None:
         self._workers, self._work, self._lost, self._merged = workers, work, lost, merged
         self._modules = modules
-        self._nursery: _Nursery | None = None
+        self._zygote: _Zygote | None = None
         self._readers: list[_Reader] = []
 
     def __enter__(self) -> Readers[Item, Result]:
@@ -110,9 +110,9 @@ class Readers(Generic[Item, Result]):
         for reader in self._readers:
             reader.channel.close()
         self._readers.clear()
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
 
     def map(self, batches: Iterable[list[Item]]) -> Iterator[tuple[list[Item], Result]]:
         """Each batch with its result. Processes are started once there is a second batch."""
@@ -182,18 +182,18 @@ class Readers(Generic[Item, Result]):
         reader.channel = self._channel()
 
     def _channel(self) -> Connection:
-        """The channel of a new reader, should the nursery be gone from another one."""
-        if self._nursery is not None:
+        """The channel of a new reader, should the zygote be gone from another one."""
+        if self._zygote is not None:
             try:
-                return self._nursery.channel()
+                return self._zygote.channel()
             except OSError:
-                self._nursery.close()
-        self._nursery = _Nursery(self._modules)
-        return self._nursery.channel()
+                self._zygote.close()
+        self._zygote = _Zygote(self._modules)
+        return self._zygote.channel()
 
 
 def main() -> None:
-    """Be a nursery: the arguments are the number of the socket that asks for readers, and modules' names."""
+    """Be a zygote: the arguments are the number of the socket that asks for readers, and modules' names."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)  # whoever started us drains; its going away is what ends us
     for module in sys.argv[2:]:
