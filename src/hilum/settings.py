@@ -43,7 +43,7 @@ class Settings:
         kubernetes: how attempts run on a cluster, a table; see docs/how-to/kubernetes.md.
         store: address of the storage for artifacts and results; empty means ``store`` in the home.
         warehouse: address of a dataset, such as ``bigquery://PROJECT/DATASET``; empty means Parquet in the home.
-        query_bytes: most bytes that one query may bill on BigQuery, such as ``100Gi``.
+        maximum_bytes_billed: most bytes that one query may bill on BigQuery, such as ``100Gi``.
         lead: several engines serve this ledger, and one of them leads.
         dead_letters: Pub/Sub topic for messages that cannot be understood, ``projects/P/topics/T``; empty: they are
             acknowledged with a line in the log.
@@ -67,7 +67,7 @@ class Settings:
     kubernetes: KubernetesSettings | None = None
     store: str = ""
     warehouse: str = ""
-    query_bytes: str = "100Gi"
+    maximum_bytes_billed: str = "100Gi"
     lead: bool = False
     dead_letters: str = ""
     health: str = ""
@@ -215,7 +215,7 @@ def _checked(name: str, value: Any, default: Any, where: str) -> Any:
     if type(value) is not type(default):
         kind = "a list of texts" if isinstance(default, tuple) else type(default).__name__
         raise UsageError(f"{where}: {name} must be {kind}, not {value!r}", reason="bad-settings")
-    if name in ("memory", "query_bytes") and value:
+    if name in ("memory", "maximum_bytes_billed") and value:
         parse_bytes(value)
     choices = CHOICES.get(name)
     if choices is not None and value not in choices:

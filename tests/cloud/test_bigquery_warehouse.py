@@ -180,7 +180,7 @@ def test_a_row_that_bigquery_refuses_is_quarantined_and_can_be_sent_again(
 def test_a_query_says_what_it_reads_and_sets_what_it_may_bill(
     folder: Path, tmp_path: Path, bigquery_server: Served, in_cloud: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HILUM_QUERY_BYTES", "10Mi")
+    monkeypatch.setenv("HILUM_MAXIMUM_BYTES_BILLED", "10Mi")
     sql = "SELECT COUNT(*) AS n FROM runs"
     with api.open(tmp_path) as opened:
         opened.status()

@@ -43,7 +43,7 @@ def warehouse(settings: Settings, home: Path) -> Warehouse:
         from hilum.warehouse.bigquery.address import parse_address
         from hilum.warehouse.bigquery.warehouse import BigQueryWarehouse
 
-        limit = parse_bytes(settings.query_bytes) if settings.query_bytes else None
+        limit = parse_bytes(settings.maximum_bytes_billed) if settings.maximum_bytes_billed else None
         return BigQueryWarehouse(parse_address(settings.warehouse), limit=limit)
     from hilum.warehouse.local import LocalWarehouse
 

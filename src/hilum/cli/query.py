@@ -69,7 +69,7 @@ def query(
         size = home.estimate(sql, dialect=dialect)
         if size is not None:
             limit_told = (
-                f"; it may bill {home.settings.query_bytes} at most" if home.settings.query_bytes else ""
+                f"; it may bill {home.settings.maximum_bytes_billed} at most" if home.settings.maximum_bytes_billed else ""
             )
             click.echo(f"the query reads {_readable(size)}{limit_told}", err=True)
         elif dry_run:

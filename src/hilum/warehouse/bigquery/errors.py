@@ -39,9 +39,9 @@ def meaning_of(error: RequestRefused, columns: Callable[[], Sequence[str]]) -> Q
     text = error.message
     if error.reason == "bytesBilledLimitExceeded" or "bytes billed" in text:
         return QueryError(
-            "the query reads more bytes than the setting query_bytes allows",
+            "the query reads more bytes than the setting maximum_bytes_billed allows",
             reason="query-too-large",
-            hint="select fewer columns, or raise query_bytes",
+            hint="select fewer columns, or raise maximum_bytes_billed",
         )
     if found := _COLUMN.search(text):
         return unknown("column", next(filter(None, found.groups())), columns())
