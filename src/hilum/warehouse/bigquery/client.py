@@ -155,8 +155,8 @@ class DatasetClient:
             table = self._client.get_table(f"{self.dataset.path}.{name}", retry=_retry(), timeout=ANSWERED)
         return int(table.num_bytes or 0)
 
-    def load(self, name: str, stream: Any, schema: Sequence[Field]) -> int:
-        """Append the rows of a file of JSON lines by a load job; how many."""
+    def load(self, name: str, stream: Any, schema: Sequence[Field]) -> None:
+        """Append the rows of a file of JSON lines by a load job, all or none."""
         from google.cloud import bigquery
 
         config = bigquery.LoadJobConfig(
@@ -166,9 +166,12 @@ class DatasetClient:
             create_disposition="CREATE_NEVER",
         )
         with meaning():
-            job = self._client.load_table_from_file(stream, f"{self.dataset.path}.{name}", job_config=config)
+            size = os.fstat(stream.fileno()).st_size
+            job = self._client.load_table_from_file(
+                stream, f"{self.dataset.path}.{name}", size=size, job_config=config
+            )
+            job.reload()  # the emulator's answer to an upload has no state, and the client would begin anew
             job.result()
-        return int(job.output_rows or 0)
 
     def _reference(self, name: str) -> dict[str, str]:
         return {"projectId": self.dataset.project, "datasetId": self.dataset.name, "tableId": name}

@@ -30,6 +30,7 @@ ROOM = 500
 """Columns that are left free below the limit, for new versions of Hilum."""
 NAME = re.compile(r"[A-Za-z_]\w{0,299}", re.ASCII)
 PARTITIONED = "_recorded_at"
+BOOKED = (Column(BATCH, "INTEGER"), Column(SEQ, "INTEGER"))
 
 _CODE: dict[str, Any] = dict.fromkeys(("CodeValue", "CodingSchemeDesignator", "CodeMeaning"))
 _NAMED: dict[str, Any] = {
@@ -76,7 +77,7 @@ def schema_of(table: Table, nesting: int) -> list[Field]:
     Args:
         nesting: levels of records that it may have.
     """
-    columns = [*table.columns, Column(BATCH, "INTEGER"), Column(SEQ, "INTEGER")]
+    columns = [*table.columns, *BOOKED]
     if table.name != HEADERS:
         return [field_of(column) for column in columns]
     fields = [field_of(column) for column in (*columns, Column(BEYOND, "STRING"))]

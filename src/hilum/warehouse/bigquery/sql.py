@@ -175,6 +175,19 @@ def _time_between(node: exp.DateDiff) -> exp.Expr | None:
     return exp.TimestampDiff(this=node.this.copy(), expression=node.expression.copy(), unit=unit.copy())
 
 
+def _order_by_all(node: exp.Order) -> exp.Expr | None:
+    """``ORDER BY ALL`` is by each column in turn, and nothing there."""
+    select, by = node.parent, node.expressions[0]
+    if not isinstance(select, exp.Select) or select.is_star or by.this.name.upper() != "ALL":
+        return None
+    columns = []
+    for place in range(1, len(select.expressions) + 1):
+        column = by.copy()
+        column.set("this", exp.Literal.number(place))
+        columns.append(column)
+    return exp.Order(expressions=columns)
+
+
 _PARTS_OF_A_DAY = frozenset(("HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"))
 _RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr | None]] = {
     exp.ArraySort: _sorted,
@@ -182,5 +195,6 @@ _RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr | None]] = {
     exp.Bracket: _list_index,
     exp.In: _in_list,
     exp.IgnoreNulls: _any_value,
+    exp.Order: _order_by_all,
     exp.ArrayAgg: _gathered,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from hilum.dicom.columns import columns_of
 from hilum.errors import TerminalError
@@ -14,7 +14,7 @@ from hilum.warehouse.bigquery.address import Dataset
 from hilum.warehouse.bigquery.client import DatasetClient, RequestRefused
 from hilum.warehouse.bigquery.encode import Encoder, split
 from hilum.warehouse.bigquery.errors import meaning_of
-from hilum.warehouse.bigquery.schema import Field, grown, physical, resource, schema_of
+from hilum.warehouse.bigquery.schema import BOOKED, Field, grown, physical, resource, schema_of
 from hilum.warehouse.bigquery.sql import placed, to_googlesql
 from hilum.warehouse.bigquery.stream import TableStream
 from hilum.warehouse.bigquery.views import views
@@ -97,10 +97,22 @@ class BigQueryWarehouse(Warehouse):
             for place, row in enumerate(items)
         ]
 
+    def fitting(self, name: str, rows: list[Row]) -> list[Row]:
+        """Rows in the shape of their table, which gets the columns that they bring."""
+        self._prepare()
+        with _refusals_told():
+            return self._make_room(rows) if name == HEADERS else rows
+
+    def load(self, name: str, lines: IO[bytes]) -> None:
+        """Append rows by a load job, lines of JSON with everything that books are kept by; all or none."""
+        with _refusals_told():
+            self._client.load(physical(name), lines, self._schema(name))
+        self._newest = -1
+
     def _make_room(self, rows: list[Row]) -> list[Row]:
         """Add the columns that these headers bring, and put aside what cannot have one."""
         try:
-            columns = columns_of(rows, TABLES[HEADERS].columns)
+            columns = columns_of(rows, (*TABLES[HEADERS].columns, *BOOKED))
         except ValueError:
             raise misfit(f"{HEADERS} takes keywords only") from None
         schema = self._schema(HEADERS)
