@@ -81,9 +81,6 @@ test-cloud: setup  ## tests with Pub/Sub's emulator, a server of functions, an e
 functions: setup  ## the folders that are deployed as Cloud Functions, in build/functions
 	@$(BIN)/python tools/functions.py
 
-test-cloud: setup  ## tests with Pub/Sub's emulator, a server of functions, an emulated warehouse (needs Java; Go the first time)
-	@$(BIN)/pytest -p no:xdist -m cloud tests
-
 prebuild: setup  ## build what the heavy suites start (Go, 15 minutes the first time), into ~/.cache/hilum
 	@cd tests && ../$(BIN)/python -c 'from beds.gcs import built; built()'
 	@cd tests && ../$(BIN)/python -c 'from beds.bigquery import built; built()'

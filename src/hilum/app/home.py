@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hilum.engine.engine import Engine, RunReport
     from hilum.engine.export import Exported
     from hilum.engine.index import IndexReport
+    from hilum.engine.intake import IntakeReport
     from hilum.engine.lineage import Lineage
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
@@ -219,6 +220,39 @@ class Home:
         )
         return indexer.index(source, verify=verify, stop=stop)
 
+    def sweep(
+        self,
+        *addresses: str,
+        observer: Observer | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> IntakeReport:
+        """Take in what lies in buckets and no event has told of; the engine that serves goes on with it.
+
+        A listing is compared with the ledger page by page; what the ledger knows is not read.
+
+        Args:
+            addresses: ``gs://bucket/prefix`` or patterns.
+            observer: told what happens.
+            stop: asked now and then; True ends the sweep early, and the next one begins anew.
+
+        Raises:
+            UsageError: ``no-such-path`` where nothing is.
+        """
+        from hilum.engine.intake import Intake
+        from hilum.engine.readers import default_workers
+        from hilum.engine.settle import follow_moves
+        from hilum.sources.bucket import Sweep
+        from hilum.sources.inputs import named
+
+        intake = Intake(
+            self.ledger,
+            self.clock,
+            observer,
+            lambda subjects: follow_moves(self.ledger, self.storage, subjects),
+            self.settings.workers or default_workers(),
+        )
+        return intake.take(Sweep(named(addresses), self.clock), stop=stop)
+
     def serve(
         self,
         *watch: str | Path,
@@ -226,7 +260,7 @@ class Home:
         observer: Observer | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Watch folders and process what arrives, until ``stop``."""
+        """Process what arrives in folders and buckets and through subscriptions, until ``stop``."""
         from hilum.engine.lead import Leadership
         from hilum.engine.serve import serve
         from hilum.model.codec import to_json
@@ -237,7 +271,7 @@ class Home:
         self._audit(
             "engine-configured", to_json(self.settings), [each.plan.spec for each in engine.planner.pipelines]
         )
-        sources = [adapters.watched(self.settings, self.root, self.clock, each) for each in watch]
+        sources = list(adapters.watched(self.settings, self.root, self.clock, watch))
         pulse = Pulse(self.clock)
         leadership = Leadership(self.ledger, self.clock, engine.owner) if self.settings.lead else None
         health = None

@@ -29,7 +29,7 @@ class Watched(click.Path):
     multiple=True,
     metavar="FOLDER",
     type=Watched(path_type=Path, file_okay=False),
-    help="A folder to watch, made if it is not there, or pubsub://PROJECT/SUBSCRIPTION; repeatable.",
+    help="A folder (made if it is not there), pubsub://PROJECT/SUBSCRIPTION or gs://BUCKET/PREFIX; repeatable.",
 )
 @pipeline_option
 @click.option("--still", type=SECONDS, help="Seconds that a file must not change before it counts (2).")
@@ -48,7 +48,9 @@ def serve(
     lead: bool | None,
     health: str | None,
 ) -> None:
-    """Watch folders and process what arrives once its series has settled.
+    """Watch folders, subscriptions and buckets, and process what arrives once its series has settled.
+
+    A bucket is listed every so many seconds (--sweep). Beside a subscription that finds what events were lost.
 
     SIGTERM or Ctrl-C: what is at work is finished, nothing new is begun, and the process ends with 0.
     """

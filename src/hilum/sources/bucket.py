@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from itertools import islice
 from urllib.parse import unquote
 
@@ -20,6 +21,8 @@ from hilum.sources.interface import Source
 from hilum.storage.listing import Entry, entries, entries_at
 
 NAME = "bucket"
+SWEEP = "sweep"
+"""Source of what a listing found and no event had told of."""
 AT_ONCE = 256
 """Addresses that are looked up together."""
 SLICE = 5000
@@ -35,11 +38,13 @@ class WatchedBucket(Source):
     Args:
         address: ``gs://bucket/prefix`` or a pattern.
         sweep: seconds between the beginnings of two listings.
+        events: somebody tells of the same objects, so the listing is for what nobody told of. An object that is
+            younger than ``sweep`` is left to the next listing then, since its event may be under way.
     """
 
-    name = NAME
-
-    def __init__(self, address: str, clock: Clock, *, sweep: float = 60.0) -> None:
+    def __init__(self, address: str, clock: Clock, *, sweep: float = 60.0, events: bool = False) -> None:
+        self.name = SWEEP if events else NAME
+        self._grace = timedelta(seconds=sweep if events else 0)
         self._address = address
         self._clock = clock
         self._sweep = sweep
@@ -52,14 +57,33 @@ class WatchedBucket(Source):
             if self._clock.monotonic() < self._next_sweep:
                 return
             self._next_sweep = self._clock.monotonic() + self._sweep
-            self._listing = below(self._address)
+            self._listing = self._old_enough(below(self._address))
         listing, self._listing = self._listing, None
         count = 0
         for entry in islice(listing, SLICE):
             count += 1
-            yield _arrival(entry, self._clock)
+            yield _arrival(entry, self._clock, self.name)
         if count == SLICE:
             self._listing = listing
+
+    def _old_enough(self, listing: Iterator[Entry]) -> Iterator[Entry]:
+        before = self._clock.now() - self._grace
+        return (entry for entry in listing if entry.created <= before) if self._grace else listing
+
+
+class Sweep(Source):
+    """What is below addresses of buckets now, to be compared with what the ledger knows."""
+
+    name = SWEEP
+
+    def __init__(self, addresses: Iterable[str], clock: Clock) -> None:
+        self._addresses = list(addresses)
+        self._clock = clock
+
+    def scan(self) -> Iterator[Arrival]:
+        for address in self._addresses:
+            for entry in below(address):
+                yield _arrival(entry, self._clock, self.name)
 
 
 def in_buckets(addresses: Iterable[str], clock: Clock) -> Iterator[Arrival]:
@@ -151,5 +175,5 @@ def _may_be_object(address: str) -> bool:
     return bool(name) and not name.endswith("/")
 
 
-def _arrival(entry: Entry, clock: Clock) -> Arrival:
-    return Arrival(entry.uri, entry.size, entry.version, clock.now(), NAME, entry.attested)
+def _arrival(entry: Entry, clock: Clock, source: str = NAME) -> Arrival:
+    return Arrival(entry.uri, entry.size, entry.version, clock.now(), source, entry.attested)

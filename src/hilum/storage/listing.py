@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from hilum.errors import TerminalError
 from hilum.model.content import Attested
@@ -15,12 +16,14 @@ class Entry:
 
     Attributes:
         uri: its address. size: bytes. version: its generation. attested: the checksums that the store keeps.
+        created: when this version came to be.
     """
 
     uri: str
     size: int
     version: str
     attested: Attested
+    created: datetime
 
 
 def entries(bucket: str, prefix: str = "") -> Iterator[Entry]:

@@ -19,7 +19,7 @@ PAGE = 5000
 """Objects of a page at most; Cloud Storage gives 1,000 whatever more is asked for."""
 
 WHY_NOT = ("object-missing", "storage-refused")
-FIELDS = "items(name,size,generation,md5Hash,crc32c),nextPageToken"
+FIELDS = "items(name,size,generation,md5Hash,crc32c,timeCreated),nextPageToken"
 
 
 def entries(bucket: str, prefix: str) -> Iterator[Entry]:
@@ -74,4 +74,5 @@ def entry_of(blob: Blob) -> Entry:
         int(blob.size),
         str(blob.generation),
         Attested(blob.crc32c or "", blob.md5_hash or ""),
+        blob.time_created,
     )

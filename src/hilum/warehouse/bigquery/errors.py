@@ -1,7 +1,7 @@
 """BigQuery's errors about a query in one line, with the names that were probably meant.
 
-What it says of syntax and names comes from the SQL and the schema. What it says of values may quote a patient's, so of
-that only the kind is passed on.
+What it says of syntax and names comes from the SQL and the schema. What it says of values may quote a patient's, so
+of that only the kind is passed on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _VALUES = {
     ),
     r"overflow|out of range": ("a number is out of its type's range", "cast it to a wider type"),
     r"[Dd]ivision by zero": ("a number is divided by zero", "SAFE_DIVIDE gives NULL instead"),
-    r"parameter": ("a parameter has no value, or a value no place", "give one value for each ?"),
+    r"parameter|query arguments": (
+        "a parameter has no value, or a value no place",
+        "give one value for each ?",
+    ),
 }
 
 

@@ -4,8 +4,8 @@ Headers bring new keywords and new fields in sequences all the time. A schema ta
 BigQuery allows at any time and without a rewrite: NULLABLE or REPEATED ones, never another type. That needs no rule
 of ours, since a column's type is the data dictionary's word alone (:mod:`hilum.dicom.columns`).
 
-Limits are BigQuery's ("Quotas and limits", table and column limits; "Specify a schema", column names). What they leave
-no room for is kept in the column :data:`BEYOND`.
+Limits are BigQuery's ("Quotas and limits", table and column limits; "Specify a schema", column names). What they
+leave no room for is kept in the column :data:`BEYOND`.
 """
 
 from __future__ import annotations
