@@ -548,6 +548,18 @@ class Home:
         parts = (lambda: self.ledger, lambda: self.storage, lambda: self.warehouse)
         return Doctor(self.root, *parts, self.clock, deep=deep).examine()
 
+    def doctor_google(self, *addresses: str) -> Iterator[Finding]:
+        """What is wrong with the project on Google Cloud that this home's settings speak of; nothing is changed.
+
+        Args:
+            addresses: what an engine takes in: ``pubsub://PROJECT/SUBSCRIPTION``, ``gs://BUCKET``.
+        """
+        from hilum.app.google import examine
+        from hilum.app.google.ask import Google
+        from hilum.app.google.deployment import deployment
+
+        return examine(Google(), deployment(self.settings, addresses), self.clock)
+
     def mend(self) -> list[str]:
         """Mend what can be mended safely; a line for each thing done."""
         from hilum.engine.mend import mend
