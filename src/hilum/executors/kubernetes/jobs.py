@@ -35,7 +35,9 @@ class Jobs:
         self._settings = settings
         self._home = home
 
-    def make(self, template: Mapping[str, Any], specs: Sequence[AttemptSpec]) -> tuple[str, bool]:
+    def make(
+        self, template: Mapping[str, Any], specs: Sequence[AttemptSpec], per_pod: int = 1
+    ) -> tuple[str, bool]:
         """Make the Job of these attempts; its name, and whether it was there already: an answer may have been lost.
 
         Raises:
@@ -45,16 +47,16 @@ class Jobs:
         from lightkube.resources.core_v1 import ConfigMap
 
         name = manifests.job_name(specs)
-        body = manifests.job(template, specs, self._settings, self._home)
+        body = manifests.job(template, specs, self._settings, self._home, per_pod)
         with translated():
             made = self._create(Job, body)
             job = made or self._client.get(Job, name)
             assert job.metadata is not None
-            self._create(ConfigMap, manifests.config_map(job.metadata.uid or "", specs, self._home))
+            self._create(ConfigMap, manifests.config_map(job.metadata.uid or "", specs, self._home, per_pod))
         return name, made is None
 
-    def found(self) -> Iterator[tuple[str, list[AttemptSpec]]]:
-        """Every Job of this home, and its attempts in the order of their indexes."""
+    def found(self) -> Iterator[tuple[str, list[list[AttemptSpec]]]]:
+        """Every Job of this home, and the attempts of each of its pods."""
         from lightkube.resources.core_v1 import ConfigMap
 
         with translated():

@@ -30,7 +30,8 @@ class KubernetesSettings:
         pull: its imagePullPolicy.
         namespace: where Jobs are made; empty: the kubeconfig's.
         kubeconfig: a file; empty: the service account in a cluster, else as kubectl finds one.
-        pods: attempts at once; how many of them find room is the scheduler's business.
+        pods: at once; how many of them find room is the scheduler's business.
+        shard: attempts at light Python steps that share a pod, one after the other, at most.
         volumes, env: for Hilum's own containers.
         user: user id of Hilum's own containers; a shared volume has to be its. Steps run as their own user.
         service_account: of the pods. No token of it is mounted; where nodes give credentials to whole pods (workload
@@ -47,6 +48,7 @@ class KubernetesSettings:
     namespace: str = ""
     kubeconfig: str = ""
     pods: int = 100
+    shard: int = 200
     volumes: tuple[Volume, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     user: int = 65534
