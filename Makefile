@@ -11,19 +11,19 @@ BIN := .venv/bin
 WORKERS ?= $(shell nproc)
 KILLS ?= 1000
 FUZZ ?= 3600
-SOURCES := src tests tools benchmarks
+SOURCES := src tests tools benchmarks functions
 
 # Suites with a bed too heavy for `make test` (a cluster, cloud emulators): names of targets, run by `.ci/run` and
 # named at the end of `make test` as not run. What they need is built once and kept in ~/.cache/hilum.
-HEAVY := test-buckets test-docker test-cluster
+HEAVY := test-buckets test-docker test-cluster test-cloud
 CLUSTER ?= cluster
-LIGHT := not docker and not cluster and not buckets
+LIGHT := not docker and not cluster and not buckets and not cloud
 
 # Without .pyc files the imports of numpy, pyarrow and pydicom take most of a short command's time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup beds demo check check-format check-lint check-types check-floors check-docs check-tests \
-        test $(HEAVY) prebuild heavy bench bench-intake bench-executors chaos fuzz docs pictures identities format lock clean
+        test $(HEAVY) prebuild heavy functions bench bench-intake bench-executors chaos fuzz docs pictures identities format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -73,10 +73,17 @@ test-docker: setup beds  ## tests with a real Docker engine of their own (needs 
 
 test-cluster: setup beds  ## tests with a real Kubernetes node of their own (needs root; Go the first time, ten minutes)
 	@tools/beds containers
-	@$(BIN)/pytest -p no:xdist -m '$(CLUSTER)' tests
+	@$(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m '$(CLUSTER)' $(AGAIN) tests
+
+test-cloud: setup  ## tests with Pub/Sub's emulator, a server of functions, an emulated warehouse (needs Java; Go the first time)
+	@$(BIN)/pytest -p no:xdist -m cloud tests
+
+functions: setup  ## the folders that are deployed as Cloud Functions, in build/functions
+	@$(BIN)/python tools/functions.py
 
 prebuild: setup  ## build what the heavy suites start (Go, 15 minutes the first time), into ~/.cache/hilum
 	@cd tests && ../$(BIN)/python -c 'from beds.gcs import built; built()'
+	@cd tests && ../$(BIN)/python -c 'from beds.bigquery import built; built()'
 	@cd tests && ../$(BIN)/python -m beds.cluster.build
 	@cd tests && ../$(BIN)/python -m beds.helm
 

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("beds.executor_suite")
-pytest_plugins = ["beds.postgresql", "beds.gcs", "beds.registry"]
+pytest_plugins = [
+    "beds.postgresql",
+    "beds.gcs",
+    "beds.bigquery",
+    "beds.registry",
+    "beds.pubsub",
+    "beds.inbox",
+    "beds.functions",
+    "beds.prometheus",
+    "beds.terraform.fixtures",
+]
 
 NO_SKIPS = os.environ.get("CI") == "true" or os.environ.get("HILUM_REQUIRE_BEDS") == "1"
 
@@ -23,7 +33,11 @@ settings.load_profile("hilum")
 HEAVY = {
     **dict.fromkeys(["docker_engine"], "docker"),
     **dict.fromkeys(["cluster", "helm"], "cluster"),
+    **dict.fromkeys(["bigquery", "bigquery_server"], "cloud"),
     **dict.fromkeys(["cloud_storage", "bucket", "gcs", "registries"], "buckets"),
+    **dict.fromkeys(["prometheus", "promtool"], "cloud"),
+    **dict.fromkeys(["pubsub_server", "pubsub", "inbox", "serve_function"], "cloud"),
+    **dict.fromkeys(["google_schema", "checkov"], "cloud"),
 }
 """Marks of tests by what they need: a fixture, or the parameter that stands for it. See the Makefile."""
 

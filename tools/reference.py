@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import google_access
 from markdown import as_markdown, table
 from reference_source import python, reasons
 
@@ -41,6 +42,36 @@ has another shape, is left out, and its name is listed under `refused`.
 An exception stands under `error`: `kind` (its class), `frames` (`file:line:function`, innermost last), `cause`
 (the same again), `errno` for the operating system's errors; `reason` and `message` for Hilum's own errors alone.
 Records and warnings of libraries keep their logger, their `place` (file and line) and their class, never their text.
+"""
+
+
+def metrics() -> str:
+    """Every instrument."""
+    from hilum.ops.instruments import BUCKETS, INSTRUMENTS
+
+    rows = [
+        (
+            f"`{each.name}`",
+            f"`{each.prometheus}`",
+            each.kind,
+            f"`{each.unit}`",
+            ", ".join(f"`{name}`" for name in each.attributes),
+            "home" if each.ledger else "engine",
+            each.about,
+        )
+        for each in INSTRUMENTS.values()
+    ]
+    head = ("OpenTelemetry", "Prometheus", "kind", "unit", "attributes", "of", "meaning")
+    bounds = ", ".join(f"{bound:g}" for bound in BUCKETS)
+    return f"""# Metrics
+
+What an engine measures, under its name in OpenTelemetry and in Prometheus. Units are UCUM's. What is *of the home* is
+asked of the ledger: every engine on it shows the same, and a restart forgets nothing. What is *of the engine* counts
+from its start. [How to watch them](../how-to/observe.md).
+
+{table(head, rows)}
+Attributes are [fields of a log line](logs.md) and have values of their shape; any other value becomes `other`, an
+empty one `none`. A histogram's buckets end at {bounds} seconds.
 """
 
 
@@ -255,6 +286,7 @@ def pipeline_schema() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "logs.md": logs,
+    "metrics.md": metrics,
     "measurements.md": measurements,
     "pipeline.md": pipeline,
     "pipeline.schema.json": pipeline_schema,
@@ -263,6 +295,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "steps.md": steps,
     "warehouse.md": warehouse,
+    "google-roles.md": google_access.page,
 }
 
 

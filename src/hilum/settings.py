@@ -25,6 +25,7 @@ CHOICES = {
     "log_format": get_args(LogFormat),
     "log_level": get_args(Level),
     "executor": ("local", "kubernetes"),
+    "telemetry": ("", "otlp", "google"),
 }
 POWERS = {None: 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 
@@ -41,13 +42,20 @@ class Settings:
         executor: ``local`` (Python steps in processes, images in Docker) or ``kubernetes``.
         kubernetes: how attempts run on a cluster, a table; see docs/how-to/kubernetes.md.
         store: address of the storage for artifacts and results; empty means ``store`` in the home.
+        warehouse: address of a dataset, such as ``bigquery://PROJECT/DATASET``; empty means Parquet in the home.
+        query_bytes: most bytes that one query may bill on BigQuery, such as ``100Gi``.
         lead: several engines serve this ledger, and one of them leads.
+        dead_letters: Pub/Sub topic for messages that cannot be understood, ``projects/P/topics/T``; empty: they are
+            acknowledged with a line in the log.
         health: address of probes and metrics of ``hilum serve``, such as ``:8080``; empty means none.
         docker: the Docker engine for steps that run images, as ``DOCKER_HOST``; empty means as the environment says.
         memory: most memory for one attempt, such as ``8Gi``; empty means three quarters of the machine's.
         still: seconds that a watched file must not change before it counts.
         sweep: seconds between two looks at everything that is watched.
-        log_format: ``console`` or ``json``.
+        telemetry: ``otlp`` or ``google`` export metrics and traces by OpenTelemetry; empty means no export.
+        actor: who acts, for the audit, such as a service account; empty means the operating system's user.
+        audit_reads: who asks for what is in the warehouse stands in the audit, too.
+        log_format: ``console``, ``json``, or ``google`` for Cloud Logging.
         log_level: ``debug``, ``info``, ``warning``, ``error`` or ``off``; empty means what suits the command.
     """
 
@@ -58,12 +66,18 @@ class Settings:
     executor: Literal["local", "kubernetes"] = "local"
     kubernetes: KubernetesSettings | None = None
     store: str = ""
+    warehouse: str = ""
+    query_bytes: str = "100Gi"
     lead: bool = False
+    dead_letters: str = ""
     health: str = ""
     docker: str = ""
     memory: str = ""
     still: float = 2.0
     sweep: float = 60.0
+    telemetry: Literal["", "otlp", "google"] = ""
+    actor: str = ""
+    audit_reads: bool = False
     log_format: LogFormat = "console"
     log_level: Level | Literal[""] = ""
 
@@ -201,7 +215,7 @@ def _checked(name: str, value: Any, default: Any, where: str) -> Any:
     if type(value) is not type(default):
         kind = "a list of texts" if isinstance(default, tuple) else type(default).__name__
         raise UsageError(f"{where}: {name} must be {kind}, not {value!r}", reason="bad-settings")
-    if name == "memory" and value:
+    if name in ("memory", "query_bytes") and value:
         parse_bytes(value)
     choices = CHOICES.get(name)
     if choices is not None and value not in choices:

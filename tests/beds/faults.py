@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 PATIENCE = 60.0
+BEGINNING = 4096
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ Fault = Refused | Lost | Cut | Changed | Held
 
 @dataclass(frozen=True)
 class Request:
-    """What came by; ``number`` counts from 1."""
+    """What came by; ``number`` counts from 1, ``body`` is how its body begins."""
 
     number: int
     method: str
@@ -73,6 +74,7 @@ class Request:
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
     answered: int = 0
+    body: bytes = b""
 
 
 Rule = Callable[[Request], Fault | None]
@@ -139,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        request, fault = self._looked_at()
+        request, fault = self._looked_at(body)
         if isinstance(fault, Refused):
             return self._answer(fault.status, {}, b"")
         if isinstance(fault, Changed) and not fault.on_the_way_back:
@@ -161,11 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self._answer(status, headers, answer)
 
-    def _looked_at(self) -> tuple[Request, Fault | None]:
+    def _looked_at(self, body: bytes) -> tuple[Request, Fault | None]:
         at = urlsplit(self.path)
         with self.server.lock:
             number = len(self.server.seen) + 1
-            request = Request(number, self.command, at.path, parse_qs(at.query), dict(self.headers))
+            query, headers = parse_qs(at.query), dict(self.headers)
+            request = Request(number, self.command, at.path, query, headers, body=body[:BEGINNING])
             self.server.seen.append(request)
             fault = self.server.rule(request)
             self.server.faulted += fault is not None

@@ -17,19 +17,40 @@ from hilum.warehouse.interface import QueryError, Warehouse
 from hilum.warehouse.local import LocalWarehouse
 from hilum.warehouse.tables import TABLES, VIEWS
 
-ADAPTERS: dict[str, Callable[[Path], Warehouse]] = {
-    "local": lambda folder: LocalWarehouse(folder / "warehouse", grace=0),
-}
-"""Each makes a handle on the warehouse in a folder; two handles on one folder see the same rows."""
+Opened = Callable[[Path], Warehouse]
+
+
+def local(_: pytest.FixtureRequest) -> Opened:
+    return lambda folder: LocalWarehouse(folder / "warehouse", grace=0)
+
+
+def bigquery(request: pytest.FixtureRequest) -> Opened:
+    """Datasets of the emulator, one a folder."""
+    served = request.getfixturevalue("bigquery")
+    addresses: dict[Path, str] = {}
+
+    def opened(folder: Path) -> Warehouse:
+        from hilum.warehouse.bigquery.address import parse_address
+        from hilum.warehouse.bigquery.warehouse import BigQueryWarehouse
+
+        made = BigQueryWarehouse(parse_address(addresses.setdefault(folder, served.address())))
+        request.addfinalizer(made.close)
+        return made
+
+    return opened
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Opened]] = {"local": local, "bigquery": bigquery}
+"""Each makes handles on the warehouse in a folder; two handles on one folder see the same rows."""
 
 
 @pytest.fixture(params=ADAPTERS)
-def opened(request: pytest.FixtureRequest) -> Callable[[Path], Warehouse]:
-    return ADAPTERS[request.param]
+def opened(request: pytest.FixtureRequest) -> Opened:
+    return ADAPTERS[request.param](request)
 
 
 @pytest.fixture
-def warehouse(opened: Callable[[Path], Warehouse], tmp_path: Path) -> Warehouse:
+def warehouse(opened: Opened, tmp_path: Path) -> Warehouse:
     return opened(tmp_path)
 
 
@@ -165,7 +186,7 @@ def test_a_batch_that_comes_again_after_compaction_changes_nothing(warehouse: Wa
     assert ask(warehouse, "SELECT count(*), count(DISTINCT uri) FROM all_arrivals") == [(29, 29)]
 
 
-def test_another_handle_sees_what_was_appended(opened: Callable[[Path], Warehouse], tmp_path: Path) -> None:
+def test_another_handle_sees_what_was_appended(opened: Opened, tmp_path: Path) -> None:
     opened(tmp_path).append(1, {"arrivals": [{"uri": "a"}]})
     assert ask(opened(tmp_path), "SELECT uri FROM arrivals") == [("a",)]
 
@@ -182,7 +203,7 @@ def test_another_handle_sees_what_was_appended(opened: Callable[[Path], Warehous
     )
 )
 def test_appending_repeating_and_compacting_in_any_order_keep_every_row_once(
-    opened: Callable[[Path], Warehouse],
+    opened: Opened,
     tmp_path_factory: pytest.TempPathFactory,
     deeds: list[tuple[str, int]],
 ) -> None:

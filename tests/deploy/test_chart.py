@@ -23,6 +23,7 @@ from hilum.version import __version__
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DOWNSCOPED = {"attempts": {"credentials": "downscoped"}}
 TWO = "several engines need"
 
 
@@ -61,7 +62,15 @@ def test_everything_reaches_the_executor(helm: Helm, tmp_path: Path) -> None:
                 "watch": [{"claim": "inbox", "path": "/data/inbox"}],
                 "env": {"A": "1", "QUOTED": 'a"b\\c'},
                 "user": 1000,
-                "engine": {"still": 0.5, "sweep": 7, "workers": 3, "logLevel": "debug"},
+                "engine": {
+                    "still": 0.5,
+                    "sweep": 7,
+                    "workers": 3,
+                    "logLevel": "debug",
+                    "logFormat": "google",
+                    "telemetry": "google",
+                    "auditReads": True,
+                },
                 "attempts": {
                     "pods": 7,
                     "priorityClass": "low",
@@ -71,6 +80,7 @@ def test_everything_reaches_the_executor(helm: Helm, tmp_path: Path) -> None:
                     "blocked": 5,
                     "pending": 9,
                     "nodeSelector": {"example.com/pool": "a b"},
+                    "gpuNodeSelector": {"example.com/card": "x"},
                     "tolerations": [{"key": "k", "operator": "Exists"}, {"effect": "NoSchedule"}],
                 },
             },
@@ -79,6 +89,7 @@ def test_everything_reaches_the_executor(helm: Helm, tmp_path: Path) -> None:
     settings = settings_of(objects, tmp_path)
     assert (settings.store, settings.lead, settings.health) == ("gs://bucket/p", True, ":8080")
     assert (settings.still, settings.sweep, settings.workers, settings.log_level) == (0.5, 7.0, 3, "debug")
+    assert (settings.log_format, settings.telemetry, settings.audit_reads) == ("google", "google", True)
     cluster = settings.kubernetes
     assert cluster is not None
     assert (cluster.image, cluster.pull) == (f"r/hilum@sha256:{'1' * 64}", "Always")
@@ -86,6 +97,8 @@ def test_everything_reaches_the_executor(helm: Helm, tmp_path: Path) -> None:
     assert (cluster.startup, cluster.blocked, cluster.pending) == (1.5, 5, 9)
     assert (cluster.priority_class, cluster.queue) == ("low", "imaging")
     assert cluster.node_selector == {"example.com/pool": "a b"}
+    assert cluster.gpu_node_selector == {"example.com/card": "x"}
+    assert cluster.credentials == "own"
     assert [dict(each) for each in cluster.tolerations] == [
         {"key": "k", "operator": "Exists"},
         {"effect": "NoSchedule"},
@@ -205,6 +218,12 @@ def test_url_of_the_ledger_is_in_secrets_only(helm: Helm, tmp_path: Path) -> Non
         ({**SMALLEST, "attempts": {"pods": 1.5}}, "pods"),
         ({**SMALLEST, "env": {"A": 1}}, "env"),
         ({"ledger": {"url": "sqlite:///a"}}, "url"),
+        ({**SMALLEST, "cloudSql": {"instance": "name"}}, "instance"),
+        ({"replicas": 1, "cloudSql": {"instance": "p:r:n"}}, "needs ledger.url"),
+        ({**SMALLEST, "subscriptions": ["projects/p/subscriptions/s"]}, "subscriptions"),
+        ({**SMALLEST, "attempts": {"credentials": "mine"}}, "credentials"),
+        ({**SMALLEST, **DOWNSCOPED, "store": {"credentialsSecret": "key"}}, "must have no others"),
+        ({**SMALLEST, **DOWNSCOPED, "attemptsServiceAccount": {"annotations": {"a": "b"}}}, "no others"),
         ({**SMALLEST, "networkPolicy": {"apiServer": {"ports": [0], "to": []}}}, "ports"),
     ],
 )
@@ -232,7 +251,7 @@ def schema_leaves(schema: dict[str, Any], at: str = "") -> Iterator[str]:
 
 
 def test_schema_and_defaults_name_the_same_values() -> None:
-    amounts = {"engine.resources.requests", "engine.resources.limits"}
+    amounts = {f"{of}.resources.{kind}" for of in ("engine", "cloudSql") for kind in ("requests", "limits")}
     mapped = {
         name if not name.startswith((*amounts,)) else name.rpartition(".")[0] for name in leaves(VALUES)
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hilum.errors import UsageError
 from hilum.kernel.clock import Clock
-from hilum.settings import Settings
+from hilum.settings import Settings, parse_bytes
 
 if TYPE_CHECKING:
     from hilum.executors.interface import Executor
@@ -34,14 +34,24 @@ def storage(settings: Settings, home: Path) -> Storage:
 
 
 def warehouse(settings: Settings, home: Path) -> Warehouse:
-    """Where the analytical record is: Parquet in the home."""
+    """Where the analytical record is: by default Parquet in the home."""
+    if settings.warehouse:
+        from hilum.warehouse.bigquery.address import parse_address
+        from hilum.warehouse.bigquery.warehouse import BigQueryWarehouse
+
+        limit = parse_bytes(settings.query_bytes) if settings.query_bytes else None
+        return BigQueryWarehouse(parse_address(settings.warehouse), limit=limit)
     from hilum.warehouse.local import LocalWarehouse
 
     return LocalWarehouse(home / "warehouse")
 
 
 def watched(settings: Settings, home: Path, clock: Clock, address: str | Path) -> Source:
-    """What a serving engine takes arrivals from: a folder that is watched."""
+    """What a serving engine takes arrivals from: a subscription of Pub/Sub, or a folder that is watched."""
+    if str(address).startswith("pubsub://"):
+        from hilum.sources.pubsub import PubSubSource
+
+        return PubSubSource(str(address), clock, settings.dead_letters)
     from hilum.sources.watch import WatchedFolder
 
     return WatchedFolder(

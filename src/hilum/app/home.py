@@ -26,6 +26,8 @@ from hilum.settings import Settings, load_settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hilum.app.watching import Watching
+    from hilum.audit import Actor, Witness
     from hilum.engine.doctor import Finding
     from hilum.engine.engine import Engine, RunReport
     from hilum.engine.export import Exported
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from hilum.engine.observe import Observer
     from hilum.engine.planner import Due
     from hilum.engine.recorder import Recorder
-    from hilum.ledger.interface import Ledger, RunInfo, Summary
+    from hilum.ledger.interface import Ledger, Rows, RunInfo, Summary
     from hilum.model.arrival import Quarantined
     from hilum.model.image import ImageResolver
     from hilum.model.subject import Subject
@@ -106,7 +108,7 @@ class Home:
 
     def close(self) -> None:
         """Give back what was opened."""
-        for part in ("ledger", "warehouse"):
+        for part in ("_watching", "ledger", "warehouse"):
             opened = self.__dict__.pop(part, None)
             if opened is not None and hasattr(opened, "close"):
                 opened.close()
@@ -122,6 +124,13 @@ class Home:
     def results(self) -> Path:
         """The tree of links to results, for people."""
         return self.root / "results"
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who acts here, for the audit."""
+        from hilum.audit import person
+
+        return person(self.settings.actor)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -220,17 +229,22 @@ class Home:
         """Watch folders and process what arrives, until ``stop``."""
         from hilum.engine.lead import Leadership
         from hilum.engine.serve import serve
+        from hilum.model.codec import to_json
         from hilum.ops.health import Health, Pulse
-        from hilum.ops.metrics import HomeMetrics, exposition
+        from hilum.ops.metrics import exposition
 
-        engine = self.engine(pipelines, observer)
+        engine, watching = self._watched(self.pipelines(pipelines), observer)
+        self._audit(
+            "engine-configured", to_json(self.settings), [each.plan.spec for each in engine.planner.pipelines]
+        )
         sources = [adapters.watched(self.settings, self.root, self.clock, each) for each in watch]
         pulse = Pulse(self.clock)
         leadership = Leadership(self.ledger, self.clock, engine.owner) if self.settings.lead else None
         health = None
+        if leadership is not None:
+            watching.leads = lambda: leadership.leads
         if self.settings.health:
-            told = HomeMetrics(self.ledger, lambda: {"leads": float(leadership is None or leadership.leads)})
-            health = Health(self.settings.health, pulse, lambda: exposition(told))
+            health = Health(self.settings.health, pulse, lambda: exposition(watching.metrics))
         try:
             serve(engine, sources, self.clock, stop, pulse.beat, leadership)
         finally:
@@ -244,25 +258,36 @@ class Home:
         self, pipelines: Iterable[str | Path | Pipeline] = (), observer: Observer | None = None
     ) -> Engine:
         """An engine on this home; close it after use."""
+        return self._watched(self.pipelines(pipelines), observer)[0]
+
+    def _watched(
+        self, compiled: list[CompiledPipeline], observer: Observer | None
+    ) -> tuple[Engine, Watching]:
+        """An engine, and what is measured and told of it."""
+        from hilum.app.watching import Watching
         from hilum.engine.engine import Engine
         from hilum.engine.readers import default_workers
 
-        compiled = self.pipelines(pipelines)
+        owner = f"{socket.gethostname()}/{os.getpid()}/{self.clock.now():%Y%m%dT%H%M%S%f}"
+        watching = Watching(self.settings, self.ledger, self.clock, owner)
         has_images = [step.image for each in compiled for step in each.plan.steps]
-        return Engine(
+        engine = Engine(
             ledger=self.ledger,
             warehouse=self.warehouse,
             storage=self.storage,
             executor=adapters.executor(self.settings, self.root, self.clock, images=any(has_images)),
             pipelines=compiled,
             clock=self.clock,
-            owner=f"{socket.gethostname()}/{os.getpid()}/{self.clock.now():%Y%m%dT%H%M%S%f}",
+            owner=owner,
             memory_cap=self.settings.memory_bytes,
             results=self.results,
             observer=observer,
             readers=self.settings.workers or default_workers(),
             images=self.images if any(has_images) else None,
+            watch=watching.watch,
+            closing=watching.close,
         )
+        return engine, watching
 
     @cached_property
     def images(self) -> ImageResolver:
@@ -335,8 +360,21 @@ class Home:
                 reason="unknown-subject",
                 hint="it may have settled already: see `hilum status`",
             )
-        self.ledger.close_subjects(chosen)
+        self.ledger.close_subjects(chosen, self._witness("subjects-closed"))
         return sorted(chosen)
+
+    def _witness(self, action: str) -> Witness[Sequence[str]]:
+        """Tells the audit that whoever runs this did it to these ids."""
+        from hilum.audit import audit
+
+        return lambda ids: audit(action, self.actor, self.clock.now(), what=ids)
+
+    def _audit(self, action: str, *asked: Any) -> None:
+        """Tell the audit that whoever runs this asks for that; what cannot be audited is not done."""
+        from hilum.audit import audit
+        from hilum.kernel.digest import digest_json
+
+        self.ledger.tell(audit(action, self.actor, self.clock.now(), digest=digest_json(asked)))
 
     def _open_subjects(self) -> Iterator[Subject]:
         after = ""
@@ -353,7 +391,7 @@ class Home:
             pipelines: as for :meth:`run`; their runs take over the limits and retries that they give now.
         """
         plans = [pipeline.plan for pipeline in self.pipelines(pipelines)]
-        return self.ledger.retry(runs, self.clock.now(), plans)
+        return self.ledger.retry(runs, self.clock.now(), plans, self._witness("runs-retried"))
 
     def work(
         self,
@@ -380,7 +418,19 @@ class Home:
         from hilum.engine.recorder import Recorder
 
         owner = f"{socket.gethostname()}/{os.getpid()}/record"
-        return Recorder(self.ledger, self.warehouse, self.storage, self.clock, owner, self.results)
+        parts = (self.ledger, self.warehouse, self.storage, self.clock, owner, self.results)
+        if not self.settings.telemetry:
+            return Recorder(*parts)
+        return Recorder(*parts, recorded=self._watching.watch.recorded)
+
+    @cached_property
+    def _watching(self) -> Watching:
+        """Where a process without an engine tells what it records."""
+        from hilum.app.watching import Watching
+
+        return Watching(
+            self.settings, self.ledger, self.clock, f"{socket.gethostname()}/{os.getpid()}/record"
+        )
 
     # --- looking
 
@@ -391,7 +441,15 @@ class Home:
             parameters: the values of ``?`` in the SQL.
             dialect: ``bigquery`` or ``duckdb``; by default ``bigquery`` for SQL with a mark that only GoogleSQL has.
         """
+        if self.settings.audit_reads:
+            self._audit("warehouse-queried", sql, [str(each) for each in parameters])
         return self.warehouse.query(sql, parameters, dialect=dialect)
+
+    def estimate(
+        self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
+    ) -> int | None:
+        """Bytes that a query would read and somebody would pay for; None where queries cost nothing."""
+        return self.warehouse.estimate(sql, parameters, dialect=dialect)
 
     def status(self) -> Summary:
         """The state of the home in counts."""
@@ -422,7 +480,9 @@ class Home:
         store = self.root.resolve() / "store"
         if path.resolve().is_relative_to(store):
             name = path.resolve().relative_to(store).as_posix()
-            rows = self.query("SELECT artifact_id FROM artifacts WHERE object = ?", [name]).to_pylist()
+            rows = self.warehouse.query(
+                "SELECT artifact_id FROM artifacts WHERE object = ?", [name]
+            ).to_pylist()
             if rows:
                 return str(rows[0]["artifact_id"])
         return digest_file(path)
@@ -443,14 +503,9 @@ class Home:
         """
         from hilum.engine.export import DEFAULT_LAYOUT, export
 
-        return export(
-            self.warehouse,
-            self.storage,
-            Path(destination),
-            layout or DEFAULT_LAYOUT,
-            steps=tuple(steps),
-            pipelines=tuple(pipelines),
-        )
+        layout, wanted, of = layout or DEFAULT_LAYOUT, tuple(steps), tuple(pipelines)
+        self._audit("results-exported", layout, wanted, of)
+        return export(self.warehouse, self.storage, Path(destination), layout, steps=wanted, pipelines=of)
 
     def doctor(self, *, deep: bool = False) -> Iterator[Finding]:
         """What is wrong with the home; with ``deep`` every artifact and instance is hashed again."""
@@ -471,6 +526,13 @@ class Home:
 
     def release(self, entry: str, keep: str = "") -> Quarantined:
         """Settle a quarantine entry; a conflict needs ``keep`` ``old`` or ``new``."""
-        released = self.ledger.release(entry, keep, self.clock.now())
+        from hilum.audit import audit
+
+        now = self.clock.now()
+
+        def witness(released: Quarantined) -> Rows:
+            return audit("quarantine-released", self.actor, now, what=[released.id], digest=released.digest)
+
+        released = self.ledger.release(entry, keep, now, witness)
         self.record()
         return released

@@ -53,9 +53,14 @@ class Options:
         """The home, with logging as its settings say, else at ``log_level``."""
         from hilum.app.home import open_home
         from hilum.kernel.logging import configure
+        from hilum.kernel.trace import sampling
 
         home = open_home(self.home, create=create, **self.settings)
-        configure(home.settings.log_format, home.settings.log_level or log_level)
+        configure(
+            home.settings.log_format,
+            home.settings.log_level or log_level,
+            sampling=sampling(home.settings.telemetry, os.environ),
+        )
         return home
 
 
@@ -117,7 +122,11 @@ class Commands(click.Group):
     epilog="`hilum COMMAND --help` says more. These options may also stand after the command.",
 )
 @click.option("--home", type=click.Path(path_type=Path), help="A home; else HILUM_HOME, else ./.hilum.")
-@click.option("--log-format", type=click.Choice(["console", "json"]), help="For people or for machines.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["console", "json", "google"]),
+    help="For people, for machines, for Cloud Logging.",
+)
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error", "off"]),

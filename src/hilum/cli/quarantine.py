@@ -88,7 +88,10 @@ def release(options: Options, entries: tuple[str, ...], keep: str | None, as_jso
         "old": "the old content counts, as before",
     }
     for entry in done:
-        click.echo(f"{entry.id} released: {follow[entry.decision]}")
+        told = (
+            "the row goes to the warehouse again" if entry.reason == "row-refused" else follow[entry.decision]
+        )
+        click.echo(f"{entry.id} released: {told}")
 
 
 def _plain(entry: Quarantined) -> dict[str, Any]:

@@ -34,6 +34,7 @@ ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl
     type=click.Choice(["bigquery", "duckdb"]),
     help="Else told by the SQL: bigquery where it has what only GoogleSQL has, such as backticks.",
 )
+@click.option("--dry-run", is_flag=True, help="Say what the query would read and cost on BigQuery, no more.")
 @click.option("--tables", is_flag=True, help="List what can be queried; also without SQL.")
 @json_option
 @click.option(
@@ -46,6 +47,7 @@ def query(
     form: str | None,
     output: Path | None,
     dialect: Dialect | None,
+    dry_run: bool,
     tables: bool,
     as_json: bool,
     limit: int,
@@ -63,11 +65,30 @@ def query(
             raise UsageError("Parquet is nothing for a terminal", hint="name a file with --output")
         if form == "table" and output is not None:
             raise UsageError("a table is for the screen", hint=f"end --output in {', '.join(ENDINGS)}")
-        result = home.query(sys.stdin.read() if sql == "-" else sql, dialect=dialect)
+        sql = sys.stdin.read() if sql == "-" else sql
+        size = home.estimate(sql, dialect=dialect)
+        if size is not None:
+            limit_told = (
+                f"; it may bill {home.settings.query_bytes} at most" if home.settings.query_bytes else ""
+            )
+            click.echo(f"the query reads {_readable(size)}{limit_told}", err=True)
+        elif dry_run:
+            click.echo("the warehouse is in the home: queries cost nothing", err=True)
+        if dry_run:
+            return
+        result = home.query(sql, dialect=dialect)
     if form == "table":
         _print(result, limit if sys.stdout.isatty() else 0)
     else:
         _write(result, form, output)
+
+
+def _readable(size: int) -> str:
+    """Bytes for people, as BigQuery counts them: 1 MiB is 2^20."""
+    for unit, power in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 1 << power:
+            return f"{size / (1 << power):.1f} {unit}"
+    return f"{size} bytes"
 
 
 def _by_ending(output: Path | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,13 +14,22 @@ from hilum.cli.run import pipeline_option, slots_option, stop_on_signals
 SECONDS = click.FloatRange(min=0)
 
 
+class Watched(click.Path):
+    """A folder, or an address, which is no path and stays as it is written."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
 @click.command()
 @click.option(
     "--watch",
     multiple=True,
     metavar="FOLDER",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="A folder to watch, made if it is not there; repeatable.",
+    type=Watched(path_type=Path, file_okay=False),
+    help="A folder to watch, made if it is not there, or pubsub://PROJECT/SUBSCRIPTION; repeatable.",
 )
 @pipeline_option
 @click.option("--still", type=SECONDS, help="Seconds that a file must not change before it counts (2).")
@@ -30,7 +40,7 @@ SECONDS = click.FloatRange(min=0)
 @click.pass_obj
 def serve(
     options: Options,
-    watch: Sequence[Path],
+    watch: Sequence[str | Path],
     pipelines: Sequence[Path],
     still: float | None,
     sweep: float | None,

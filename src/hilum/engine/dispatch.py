@@ -12,12 +12,13 @@ from datetime import datetime
 
 from hilum.engine.judge import judge, memory_of
 from hilum.engine.neighbours import dead_neighbours, other_engines
-from hilum.engine.observe import Observer
+from hilum.engine.observe import Observer, Watch
 from hilum.engine.results import result_rows
 from hilum.executors.interface import Executor, Progress
 from hilum.executors.outputs import find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
+from hilum.kernel.trace import run_trace
 from hilum.ledger.interface import Claim, Finished, Ledger, RunInfo
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec, Manifest, TaskState
 from hilum.storage import Storage
@@ -53,6 +54,7 @@ class Dispatcher:
         rng: random.Random | None = None,
         observer: Observer | None = None,
         committed: Callable[[Manifest, RunInfo], None] = lambda manifest, run: None,
+        watch: Watch | None = None,
     ) -> None:
         self._ledger = ledger
         self._executor = executor
@@ -64,6 +66,7 @@ class Dispatcher:
         self._rng = rng or random.Random()
         self._observer = observer or Observer()
         self._committed = committed
+        self._watch = watch or Watch()
         self._claims: dict[str, Claim] = {}
         self._last_heartbeat = float("-inf")
         self.draining = False
@@ -125,7 +128,13 @@ class Dispatcher:
             timeout=sum(step.timeout for step in steps),
             cpu=max(step.cpu for step in steps),
             labels={"run": claim.run.id, "subject": claim.run.subject_id, "pipeline": claim.run.pipeline},
+            trace=self._trace(claim.run.id),
         )
+
+    def _trace(self, run_id: str) -> str:
+        """The run's trace, if it is kept."""
+        trace = run_trace(run_id)
+        return trace if self._watch.sampling and self._watch.sampling.keeps(trace) else ""
 
     def _record(self, reports: list[AttemptReport]) -> None:
         now = self._clock.now()
@@ -137,6 +146,7 @@ class Dispatcher:
                 continue
             self._tell(item)
             self._observer.finished(item)
+            self._watch.ended(item)
 
     def _judge(self, report: AttemptReport, now: datetime) -> Finished:
         claim = self._claims.pop(report.attempt_id)

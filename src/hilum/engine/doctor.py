@@ -11,19 +11,23 @@ from enum import StrEnum
 from pathlib import Path
 
 from hilum.engine.neighbours import dead_neighbours
+from hilum.engine.receive import batches
 from hilum.errors import HilumError, TerminalError
 from hilum.executors.outputs import ManifestDamaged, find_manifest
-from hilum.kernel.address import archive_of, is_of_version, local_path
+from hilum.kernel.address import archive_of, is_of_version
 from hilum.kernel.clock import Clock
-from hilum.kernel.digest import digest_file, digest_stream
+from hilum.kernel.digest import digest_file
 from hilum.ledger.interface import Ledger, LedgerDamaged
 from hilum.model.subject import Member
 from hilum.model.work import Artifact, TaskState
 from hilum.storage import Storage
-from hilum.storage.objects import open_objects, version_at
+from hilum.storage.content import is_content
+from hilum.storage.objects import open_objects, versions_at
 from hilum.warehouse.interface import Warehouse
 
 LOW_DISK = 2 << 30
+PAGE = 1000
+"""Instances that are looked at together; those in buckets are asked for several at once."""
 RESTORE = (
     "stop all engines and put ledger.sqlite, ledger.sqlite-wal, ledger.sqlite-shm and warehouse/ of one backup back; "
     "without a backup move all four away and `hilum run` over the same folders, which computes nothing again that is "
@@ -140,24 +144,23 @@ class Doctor:
 
     def _instances(self) -> Iterator[Finding]:
         gone = changed = 0
-        packed: dict[str, str] = {}
-        versions: dict[str, str | None] = {}
-        for member in self._members():
-            archive = archive_of(member.uri)
-            if archive and archive not in versions:
-                versions[archive] = version_at(archive)
-            version = versions[archive] if archive else version_at(member.uri)
-            if version is None:
-                gone += 1
-            elif archive:
-                if self.deep or not is_of_version(member.version, version):
-                    packed[member.uri] = member.digest
-            elif self.deep and digest_file(Path(local_path(member.uri))) != member.digest:
-                changed += 1
-        for uri, opened in open_objects(sorted(packed)):  # one pass over each archive
+        read: dict[str, Member] = {}
+        for page in batches(self._members(), PAGE):
+            versions = versions_at({archive_of(member.uri) or member.uri for member in page})
+            for member in page:
+                archive = archive_of(member.uri)
+                version = versions[archive or member.uri]
+                if version is None:
+                    gone += 1
+                elif self.deep or (archive and not is_of_version(member.version, version)):
+                    read[member.uri] = member
+        for uri, opened in open_objects(sorted(read)):  # one pass over each archive
             if isinstance(opened, TerminalError):
                 gone += 1
-            elif digest_stream(opened) != packed[uri]:
+                continue
+            try:
+                changed += not is_content(opened, read[uri].sop_instance_uid, read[uri].digest)
+            except TerminalError:
                 changed += 1
         if gone:
             yield Finding(

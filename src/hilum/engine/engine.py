@@ -14,7 +14,7 @@ from pathlib import Path
 from hilum.engine.derive import Derivations
 from hilum.engine.dispatch import Dispatcher
 from hilum.engine.intake import Intake, IntakeReport
-from hilum.engine.observe import Observer
+from hilum.engine.observe import Observer, Watch
 from hilum.engine.planner import Planner
 from hilum.engine.recorder import Recorder
 from hilum.engine.settle import Settler, follow_moves
@@ -65,6 +65,7 @@ class Engine:
         owner: names this engine in leases, ``<machine>/<pid>/<start>``.
         memory_cap: bytes that no attempt may exceed.
         images: asked now and then what the tags of pipelines' images mean; None: they keep their meaning.
+        watch: told what metrics and traces are made of. closing: called when the engine is closed.
     """
 
     def __init__(
@@ -83,7 +84,11 @@ class Engine:
         observer: Observer | None = None,
         readers: int = 1,
         images: ImageResolver | None = None,
+        watch: Watch | None = None,
+        closing: Callable[[], None] = lambda: None,
     ) -> None:
+        watch = watch or Watch()
+        self._closing = closing
         self.owner = owner
         self._ledger = ledger
         self._storage = storage
@@ -96,7 +101,9 @@ class Engine:
         )
         self.settler = Settler(ledger, storage, clock, self.planner.patience)
         self.derivations = Derivations(ledger, storage, clock, self.intake.take_read)
-        self.recorder = Recorder(ledger, warehouse, storage, clock, owner, results, self._observer)
+        self.recorder = Recorder(
+            ledger, warehouse, storage, clock, owner, results, self._observer, watch.recorded
+        )
         self.dispatcher = Dispatcher(
             ledger,
             executor,
@@ -108,6 +115,7 @@ class Engine:
             rng=rng,
             observer=self._observer,
             committed=self.derivations.follow,
+            watch=watch,
         )
         self._images = images
         self._recorded = self._settled = float("-inf")
@@ -208,6 +216,7 @@ class Engine:
     def close(self) -> None:
         """Stop what still runs; its claims are freed by whoever comes next."""
         self._executor.close()
+        self._closing()
 
     def _look_up_images(self) -> None:
         """Ask now and then what tags mean; a registry that is away changes nothing."""

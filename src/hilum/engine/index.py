@@ -22,6 +22,7 @@ from hilum.engine.receive import (
     receive_all,
     received,
     unreadable,
+    uri_of,
 )
 from hilum.engine.recorder import Recorder
 from hilum.engine.unpack import listed, read_in_passing
@@ -139,8 +140,10 @@ class Indexer:
 def _expanded(source: Source, passing: list[Arrival]) -> Iterator[Item]:
     """What a source has, archives as their members; ``passing`` gets those that come by once."""
     for arrival in source.scan():
-        kind = kind_of(arrival.uri)
-        if kind is Kind.SOUGHT_IN:
+        kind = kind_of(uri_of(arrival))
+        if isinstance(arrival, Received):
+            yield arrival
+        elif kind is Kind.SOUGHT_IN:
             yield from listed(arrival)
         elif kind is Kind.PASSING:
             passing.append(arrival)

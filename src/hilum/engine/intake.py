@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
@@ -23,7 +24,7 @@ from hilum.engine.receive import (
     uri_of,
 )
 from hilum.engine.unpack import listed, read_in_passing
-from hilum.kernel.address import archive_of, is_of_version
+from hilum.kernel.address import archive_of, is_in_bucket, is_of_version
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Known, Ledger
@@ -31,10 +32,13 @@ from hilum.model.arrival import Arrival, Received
 from hilum.model.subject import Scope, subject_id
 from hilum.sources.interface import Source
 from hilum.storage.archives import Kind, kind_of
-from hilum.storage.objects import version_at
+from hilum.storage.content import is_content_at
+from hilum.storage.objects import versions_at
 
 BATCH = 256
 UNCHANGED = "unchanged"
+STALE = "stale"
+"""Older versions of objects of which a newer one is known: news that came late."""
 log = get_logger(__name__)
 
 
@@ -43,7 +47,8 @@ class IntakeReport:
     """What one look at a source gave.
 
     Attributes:
-        counts: arrivals by outcome, and ``unchanged`` objects that were not read again.
+        counts: arrivals by outcome, ``unchanged`` objects that were not read again, and ``stale`` news of objects
+            that were replaced.
         subjects: ids of every subject that has an instance there, new or not.
     """
 
@@ -92,30 +97,49 @@ class Intake:
         passing: deque[Arrival] = deque()
 
         def changed() -> Iterator[list[Item]]:
-            for batch in batches(self._expanded(source, report, passing, verify), BATCH):
+            for batch in batches(self._expanded(told(), report, passing, verify), BATCH):
                 if stop():
                     return
-                self._observer.found(sum(report.counts.values()) + len(batch))
-                before = self._ledger.known([uri_of(item) for item in batch])
-                if unread := self._sift(batch, before, report, verify):
+                before, unread = sifted(batch)
+                if unread:
                     known.append(before)
                     yield unread
                 self._observer.taken_in(report.counts)
 
+        def told() -> Iterator[list[Arrival]]:
+            """What a source has that nobody has read. The rest is taken in as it comes by: no reader is needed."""
+            for batch in batches(source.scan(), BATCH):
+                read = [item for item in batch if isinstance(item, Received)]
+                if read and not stop():
+                    before, new = sifted(read)
+                    take_in([item for item in new if isinstance(item, Received)], before)
+                yield [item for item in batch if isinstance(item, Arrival)]
+
+        def sifted(batch: Sequence[Item]) -> tuple[dict[str, Known], list[Item]]:
+            self._observer.found(sum(report.counts.values()) + len(batch))
+            before = self._ledger.known([uri_of(item) for item in batch])
+            news, rest = self._sift(batch, before, report, verify)
+            source.recorded(rest)
+            return before, news
+
         def take_in(received: Sequence[Received], before: Mapping[str, Known]) -> None:
             self._take_in(received, before, report)
+            source.recorded([item.arrival for item in received])
             self._observer.taken_in(report.counts)
             meanwhile()
+
+        receive = partial(received, verify=verify)
 
         def take_in_passing() -> None:
             """What comes by once cannot be handed to a reader a batch at a time, so it is read here."""
             while passing and not stop():
-                for part in batches(read_in_passing(passing.popleft(), received), BATCH):
+                for part in batches(read_in_passing(passing.popleft(), receive), BATCH):
                     take_in(part, self._ledger.known([uri_of(item) for item in part]))
                     if stop():
                         return
 
-        with Readers(self._workers, receive_all, unreadable, merged) as readers:
+        read_all = partial(receive_all, verify=verify)
+        with Readers(self._workers, read_all, unreadable, merged) as readers:
             for _, read in readers.map(changed()):
                 alone = [uri for uri in map(uri_of, read) if kind_of(archive_of(uri)) is Kind.ALONE]
                 take_in(read, known.popleft() | (self._ledger.known(alone) if alone else {}))
@@ -130,10 +154,10 @@ class Intake:
         return report.subjects
 
     def _expanded(
-        self, source: Source, report: IntakeReport, passing: deque[Arrival], verify: bool
+        self, told: Iterator[list[Arrival]], report: IntakeReport, passing: deque[Arrival], verify: bool
     ) -> Iterator[Item]:
-        """What a source has, archives as their members; ``passing`` gets those that come by once."""
-        for batch in batches(source.scan(), BATCH):
+        """What was told of, archives as their members; ``passing`` gets those that come by once."""
+        for batch in told:
             archives = [arrival for arrival in batch if kind_of(arrival.uri)]
             known = self._ledger.known([arrival.uri for arrival in archives])
             unchanged = {
@@ -155,19 +179,24 @@ class Intake:
                     yield arrival
 
     def _sift(
-        self, batch: list[Item], known: Mapping[str, Known], report: IntakeReport, verify: bool
-    ) -> list[Item]:
-        """Those that have to be read; the others are counted."""
-        unread = []
+        self, batch: Sequence[Item], known: Mapping[str, Known], report: IntakeReport, verify: bool
+    ) -> tuple[list[Item], list[Arrival]]:
+        """Those that are news, and the others, which are counted."""
+        news: list[Item] = []
+        rest: list[Arrival] = []
         for item in batch:
             arrival = arrival_of(item)
             before = known.get(arrival.uri)
             if before is not None and not verify and _is_same(arrival, before):
                 report.counts[UNCHANGED] += 1
                 report.subjects.update(before.subjects)
+            elif before is not None and _is_older(arrival, before):
+                report.counts[STALE] += 1
             else:
-                unread.append(item)
-        return unread
+                news.append(item)
+                continue
+            rest.append(arrival)
+        return news, rest
 
     def _take_in(self, read: Sequence[Received], known: Mapping[str, Known], report: IntakeReport) -> None:
         """What was read, into the ledger."""
@@ -181,11 +210,18 @@ class Intake:
             else:
                 received.append(_changed_unseen(item) if same else item)
         if received:
+            received = self._called_as_known(received)
             self._follow_moves(received)
         outcomes = self._ledger.record_arrivals(received, self._clock.now()) if received else []
         for item, outcome in zip(received, outcomes, strict=True):
             report.counts[outcome.value] += 1
             report.subjects.update(_subjects(item))
+
+    def _called_as_known(self, received: list[Received]) -> list[Received]:
+        """A file is called by its SHA-256, an object of a bucket by what its store attests. Where an instance is
+        known under another digest, its bytes decide whether that is another name for them or a conflict."""
+        digests = self._ledger.digests([item.instance.sop_instance_uid for item in received if item.instance])
+        return [_called_as_known(item, digests) for item in received] if digests else received
 
     def _follow_moves(self, received: list[Received]) -> None:
         """Where the known copy of an instance is gone, the new address takes its place.
@@ -208,8 +244,8 @@ class Intake:
     def _still_there(self, uris: set[str]) -> set[str]:
         """Those that exist: files, and members of archives that nobody changed since they were taken in."""
         members = [uri for uri in uris if archive_of(uri)]
-        versions = {archive: version_at(archive) for archive in set(map(archive_of, members))}
-        there = {uri for uri in uris.difference(members) if version_at(uri) is not None}
+        versions = versions_at(set(map(archive_of, members)))
+        there = {uri for uri, version in versions_at(uris.difference(members)).items() if version is not None}
         for uri, known in self._ledger.known(members).items():
             version = versions[archive_of(uri)]
             if version is not None and is_of_version(known.version, version):
@@ -226,8 +262,28 @@ def _subjects(item: Received) -> set[str]:
     }
 
 
+def _called_as_known(item: Received, digests: Mapping[str, str]) -> Received:
+    instance = item.instance
+    known = digests.get(instance.sop_instance_uid) if instance else None
+    if instance is None or known is None or known == item.digest:
+        return item
+    if not is_content_at(item.arrival, instance.sop_instance_uid, known):
+        return item
+    return replace(item, digest=known, instance=replace(instance, digest=known))
+
+
 def _is_same(arrival: Arrival, known: Known) -> bool:
     return (known.version, known.size) == (arrival.version, arrival.size)
+
+
+def _is_older(arrival: Arrival, known: Known) -> bool:
+    """Whether this is news of a version that was replaced. Generations of a bucket's object only grow."""
+    return (
+        is_in_bucket(arrival.uri)
+        and arrival.version.isdigit()
+        and known.version.isdigit()
+        and int(arrival.version) < int(known.version)
+    )
 
 
 def _changed_unseen(item: Received) -> Received:

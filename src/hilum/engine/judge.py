@@ -79,6 +79,8 @@ def _final(result: TaskResult) -> TaskChange:
         reason=result.reason,
         detail=result.detail,
         started_at=result.started_at,
+        staged_at=result.staged_at,
+        computed_at=result.computed_at,
         finished_at=result.finished_at,
     )
 
@@ -97,7 +99,13 @@ def _failed(
     detail = result.detail if result is not None else report.detail
     change = TaskChange(step.name, TaskState.WAITING, reason=reason, detail=detail, failed=True)
     if result is not None:
-        change = replace(change, started_at=result.started_at, finished_at=result.finished_at)
+        change = replace(
+            change,
+            started_at=result.started_at,
+            staged_at=result.staged_at,
+            computed_at=result.computed_at,
+            finished_at=result.finished_at,
+        )
     exhausted = failures >= step.retry.attempts
     if report.outcome is AttemptOutcome.OUT_OF_MEMORY and result is None:
         given = memory_of(step, claim.memory)

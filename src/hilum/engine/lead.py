@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 
+from hilum.audit import Actor, audit
 from hilum.errors import HilumError, TransientError
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
@@ -65,7 +66,10 @@ class Leadership:
     def _keep(self) -> None:
         while not self._lost:
             try:
-                leads = self._ledger.acquire_role(ROLE, self._owner, self._clock.now(), self._lease)
+                now = self._clock.now()
+                leads = self._ledger.acquire_role(ROLE, self._owner, now, self._lease)
+                if leads and not self.leads:
+                    self._ledger.tell(audit("leadership-taken", Actor("system", self._owner), now))
             except HilumError as error:  # whether the lease held meanwhile, the next answer tells
                 log.warning("the lease was not renewed", reason=error.reason)
             else:

@@ -13,7 +13,7 @@ from hilum.warehouse.interface import Warehouse
 
 DIGEST = re.compile(r"[0-9a-f]{8,64}")
 ID_OF = {"artifact": "artifact_id", "measurement": "measurement_id", "task": "task_key"}
-ANY = "(SELECT unnest(?::VARCHAR[]))"
+ANY = "(SELECT unnest(CAST(? AS VARCHAR[])))"
 TASKS = f"SELECT * FROM task_results WHERE task_key IN {ANY}"
 NEEDS = f"SELECT task_key, id, name FROM lineage WHERE kind = 'task' AND task_key IN {ANY}"
 USES = f"SELECT DISTINCT id, task_key FROM lineage WHERE kind = 'task' AND id IN {ANY} ORDER BY task_key"

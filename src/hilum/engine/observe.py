@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hilum.executors.interface import Progress
-    from hilum.ledger.interface import Claim, Finished
+    from hilum.kernel.trace import Sampling
+    from hilum.ledger.interface import Claim, Finished, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What an engine tells operations.
+
+    Attributes:
+        ended: told of each attempt's end.
+        recorded: told the rows of each batch that the warehouse took, once at least.
+        sampling: which runs' attempts are told their place in the trace; None: none is.
+    """
+
+    ended: Callable[[Finished], None] = lambda item: None
+    recorded: Callable[[Rows], None] = lambda rows: None
+    sampling: Sampling | None = None
 
 
 class Observer:

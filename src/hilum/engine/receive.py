@@ -7,6 +7,7 @@ of one object is what comes of it, never an exception.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -14,13 +15,21 @@ from typing import Any, TypeVar
 
 from hilum.engine.unpack import Listed, Receive, barred, read_in_passing, read_listed, refused
 from hilum.errors import TerminalError
+from hilum.kernel.address import is_in_bucket
 from hilum.kernel.digest import digest_stream
-from hilum.model.arrival import Arrival, Instance, Received
+from hilum.model.arrival import MISSING, REPLACED, Arrival, Instance, Received
+from hilum.model.content import attested_digest
 from hilum.storage.archives import Kind, kind_of
+from hilum.storage.listing import entries_at
 from hilum.storage.objects import Opened, open_objects
 
 NOWHERE = Path()
 """The path of what is open already."""
+
+GONE = (MISSING, "changed-while-read")
+"""What became of a version of an object while its bucket went on."""
+LOOKS = 5
+"""Versions of an object that are tried, should each be replaced before it is read."""
 
 T = TypeVar("T")
 Item = Arrival | Listed | Received
@@ -36,9 +45,12 @@ def uri_of(item: Item) -> str:
     return arrival_of(item).uri
 
 
-def receive_all(items: Sequence[Item], *, digest: bool = True, facts: bool = True) -> list[Received]:
-    """Read objects once each; an archive that is read whole gives its members too."""
-    receive = partial(received, digest=digest, facts=facts)
+def receive_all(
+    items: Sequence[Item], *, digest: bool = True, facts: bool = True, verify: bool = False
+) -> list[Received]:
+    """Read objects once each; an archive that is read whole gives its members too, and an object of a bucket that
+    was replaced meanwhile its newer version behind it. Arguments as for :func:`received`."""
+    receive = partial(received, digest=digest, facts=facts, verify=verify)
     read: list[Received] = []
     for kind, group in groupby(items, key=type):
         some: list[Any] = list(group)
@@ -57,8 +69,32 @@ def _read_arrivals(arrivals: Sequence[Arrival], receive: Receive) -> Iterator[Re
                 yield from read_in_passing(arrival, receive)
             continue
         named = {arrival.uri: arrival for arrival in group}
-        for uri, opened in open_objects(named):
-            yield receive(named[uri], opened)
+        for uri, opened in open_objects(named, named):
+            item = receive(named[uri], opened)
+            if is_in_bucket(uri) and item.problem in GONE:
+                yield from _looked_at_again(item, receive)
+            else:
+                yield item
+
+
+def _looked_at_again(item: Received, receive: Receive) -> Iterator[Received]:
+    """The version that was to be read is gone: what is there now is read as a newer arrival."""
+    for _ in range(LOOKS):
+        arrival = item.arrival
+        [(uri, entry)] = entries_at([arrival.uri])
+        if isinstance(entry, TerminalError):
+            yield refused(arrival, entry)
+            return
+        if entry.version == arrival.version:
+            break
+        detail = "a newer version took its place"
+        yield Received(arrival, problem=REPLACED, ignored=True, detail=detail)
+        newer = replace(arrival, size=entry.size, version=entry.version, attested=entry.attested)
+        for _, opened in open_objects([uri], {uri: newer}):
+            item = receive(newer, opened)
+        if item.problem not in GONE:
+            break
+    yield item
 
 
 def unreadable(item: Item) -> list[Received]:
@@ -74,33 +110,46 @@ def merged(parts: Sequence[list[Received]]) -> list[Received]:
     return [item for part in parts for item in part]
 
 
-def received(arrival: Arrival, opened: Opened, *, digest: bool = True, facts: bool = True) -> Received:
-    """One object that is open already: its header, its digest and facts for selectors, or why there is no header."""
+def received(
+    arrival: Arrival, opened: Opened, *, digest: bool = True, facts: bool = True, verify: bool = False
+) -> Received:
+    """One object that is open already: its header, its digest and facts for selectors, or why there is no header.
+
+    Where its store attests what the bytes are, only the header is read.
+
+    Args:
+        digest: read and hash all bytes that nothing attests.
+        verify: read and hash all bytes; the digest stays what it is.
+    """
     from hilum.dicom.header import read_header
 
     if isinstance(opened, TerminalError):
         return refused(arrival, opened)
-    found = ""
+    found, attested = "", arrival.attested
     try:
-        if digest:
+        if digest and (verify or not attested):
             found = digest_stream(opened)
             opened.seek(0)
         header = read_header(NOWHERE, opened)
     except TerminalError as error:
-        return refused(arrival, error, found)
+        return refused(arrival, error, "" if attested else found)
     except OSError as error:
-        return barred(arrival, error, found)
+        return barred(arrival, error, "" if attested else found)
+    uid = header.sop_instance_uid
+    identity = (
+        attested_digest(uid, arrival.size, md5=attested.md5, crc32c=attested.crc32c) if attested else found
+    )
     instance = Instance(
-        sop_instance_uid=header.sop_instance_uid,
+        sop_instance_uid=uid,
         sop_class_uid=header.sop_class_uid,
         series_instance_uid=header.series_instance_uid,
         study_instance_uid=header.study_instance_uid,
-        digest=found,
+        digest=identity,
         uri=arrival.uri,
         size=arrival.size,
         transfer_syntax_uid=header.transfer_syntax_uid,
     )
-    return Received(arrival, found, instance, header.facts if facts else {}, header.row)
+    return Received(arrival, identity, instance, header.facts if facts else {}, header.row, sha256=found)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

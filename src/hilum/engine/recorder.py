@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hilum.audit.events import TABLE as AUDIT
+from hilum.audit.log import tell
 from hilum.engine.neighbours import dead_neighbours
 from hilum.engine.observe import Observer
 from hilum.engine.results import link_results, series_folder, unlink_others
@@ -14,6 +16,7 @@ from hilum.executors.outputs import ManifestDamaged, find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Ledger, Rows
+from hilum.model.arrival import RefusedRow
 from hilum.model.work import TaskState
 from hilum.storage import Storage
 from hilum.warehouse.interface import Warehouse, WarehouseDamaged, WarehouseUnavailable
@@ -31,6 +34,7 @@ class Recorder:
 
     Args:
         results: folder of the tree of links; None where storage is not local.
+        recorded: told the rows of each batch that the warehouse took, before the ledger forgets them.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Recorder:
         owner: str,
         results: Path | None,
         observer: Observer | None = None,
+        recorded: Callable[[Rows], None] = lambda rows: None,
     ) -> None:
         self._ledger = ledger
         self._warehouse = warehouse
@@ -50,6 +55,7 @@ class Recorder:
         self._owner = owner
         self._results = results
         self._observer = observer or Observer()
+        self._recorded = recorded
         self._batches = 0
 
     def record(self) -> int:
@@ -60,12 +66,15 @@ class Recorder:
             if batch is None:
                 break
             try:
-                self._warehouse.append(batch.number, batch.rows, batch.headers)
+                refused = self._warehouse.append(batch.number, batch.rows, batch.headers)
             except WarehouseUnavailable as error:
                 log.warning("warehouse did not take the rows", error=error)
                 break
+            tell(batch.rows.get(AUDIT, ()))
+            self._refuse(refused)
             self._link(_succeeded(batch.rows.get("tasks", [])))
             self._tidy(batch.rows)
+            self._recorded(batch.rows)
             self._ledger.outbox_done(batch.number)
             written += sum(len(items) for items in batch.rows.values()) + batch.headers.count(b"\n")
             self._batches += 1
@@ -92,10 +101,16 @@ class Recorder:
         """Write rows of ``dicom_metadata`` that no arrival stands behind, a line of JSON each; after ``begin``."""
         if not self._is_ours():
             raise UsageError("another engine took over the recording", reason="not-recording")
-        self._warehouse.append(self._ledger.new_batch(), {}, lines)
+        self._refuse(self._warehouse.append(self._ledger.new_batch(), {}, lines))
         self._batches += 1
         if self._batches % COMPACT_AFTER == 0:
             self._compact()
+
+    def _refuse(self, rows: Sequence[RefusedRow]) -> None:
+        """Keep what the warehouse did not take, before the batch counts as done."""
+        if rows:
+            self._ledger.refuse_rows(rows, self._clock.now())
+            log.warning("rows were refused and are in the quarantine", count=len(rows))
 
     def finish(self) -> None:
         """Leave few files behind, also after many short lives, and give the role back."""

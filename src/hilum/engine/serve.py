@@ -14,7 +14,7 @@ from hilum.kernel.logging import get_logger
 from hilum.sources.interface import Source
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at the sources."""
+"""Seconds between two looks at sources that had nothing; where something was, more may be."""
 
 log = get_logger(__name__)
 
@@ -56,7 +56,7 @@ def _turn_until(
     turn: Callable[[], None],
     leadership: Leadership | None,
 ) -> None:
-    looked = float("-inf")
+    looked, taken = float("-inf"), 0
     while not stop():
         if leadership:
             engine.alone = leadership.check()
@@ -64,8 +64,7 @@ def _turn_until(
                 time.sleep(LOOK_EVERY)
                 turn()
                 continue
-        taken = 0
-        if clock.monotonic() - looked >= LOOK_EVERY:
+        if taken or clock.monotonic() - looked >= LOOK_EVERY:
             taken = _look(engine, sources, stop, turn)
             looked = clock.monotonic()
         engine.advance(0.0 if taken else LOOK_EVERY / 2)

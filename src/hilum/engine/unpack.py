@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeVar
 from hilum.errors import IgnoredError, TerminalError
 from hilum.kernel.address import archive_of, member_version
 from hilum.model.arrival import Arrival, Received
+from hilum.model.content import NOTHING
 from hilum.storage.archives import Member
 from hilum.storage.objects import Opened, open_archive, open_member, open_objects
 
@@ -78,7 +79,9 @@ def _unpacked(
                 return
             for member in members:
                 version = member_version(archive.version, member.mark)
-                arrival = replace(archive, uri=member.uri, size=member.size, version=version)
+                arrival = replace(
+                    archive, uri=member.uri, size=member.size, version=version, attested=NOTHING
+                )
                 yield take(arrival, member, stream)
     except OSError as error:
         yield barred(archive, error)

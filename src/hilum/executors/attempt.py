@@ -23,6 +23,7 @@ from hilum.executors.staging import stage_instances
 from hilum.executors.tasks import Tasks
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.kernel.logging import get_logger
+from hilum.kernel.trace import traceparent
 from hilum.model.work import AttemptSpec, Manifest, StepPlan, TaskResult, TaskState
 from hilum.steps.api import Step
 from hilum.steps.context import Context, InputInstance
@@ -141,7 +142,9 @@ class Attempt:
             ) from None
         key = self._tasks.key(plan)
         context = self._context(plan, step, key)
+        staged = self._clock.now()
         step(context, parameters)
+        computed = self._clock.now()
         files, beside = collect(step, context.output_folder)
         if beside:
             context.log.warning("undeclared output files left out", files=beside)
@@ -158,7 +161,14 @@ class Attempt:
         self._tasks.committed(plan.name, manifest)
         reused = manifest.attempt != self._spec.id
         return TaskResult(
-            plan.name, TaskState.SUCCEEDED, key, reused, started_at=started, finished_at=self._clock.now()
+            plan.name,
+            TaskState.SUCCEEDED,
+            key,
+            reused,
+            started_at=started,
+            staged_at=staged,
+            computed_at=computed,
+            finished_at=self._clock.now(),
         )
 
     def _context(self, plan: StepPlan, step: Step, key: str) -> Context:
@@ -176,6 +186,7 @@ class Attempt:
             log=log.bind(**ids),
             report=lambda fraction, message: self._host.progress(plan.name, fraction, message),
             shared=self._shared,
+            traceparent=traceparent(self._spec.trace, self._spec.id, plan.name),
         )
 
     def _staged(self) -> list[InputInstance]:

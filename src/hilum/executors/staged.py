@@ -26,6 +26,7 @@ from hilum.executors.tasks import Tasks
 from hilum.kernel.address import local_path
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.kernel.digest import digest_tree, short_id
+from hilum.kernel.trace import TRACEPARENT, traceparent
 from hilum.model.image import ImagePlan
 from hilum.model.work import AttemptSpec, Measurement, StepPlan, TaskResult, TaskState
 from hilum.steps.contracts import contract_of
@@ -48,6 +49,11 @@ class ImageStep:
         """The image step of an attempt; None where it runs Python steps."""
         plan = spec.steps[0]
         return cls(plan, plan.image) if plan.image else None
+
+    def environment(self, spec: AttemptSpec) -> dict[str, str]:
+        """The variables of its container: the contract's, and its place in the run's trace where that is told."""
+        header = traceparent(spec.trace, spec.id, self.plan.name)
+        return {**self.invocation().env, **({TRACEPARENT: header} if header else {})}
 
     def invocation(self) -> Invocation:
         """How its container is started."""
@@ -91,7 +97,8 @@ def stage(
         )
         contract_of(_image(plan).contract).stage(job, folder / "in")
         needs = {need: tasks.manifest(need).task_key for need in plan.needs}
-        (folder / STAGED).write_text(json.dumps({"key": key, "needs": needs, "started": started.isoformat()}))
+        times = {"started": started.isoformat(), "staged": clock.now().isoformat()}
+        (folder / STAGED).write_text(json.dumps({"key": key, "needs": needs, **times}))
     except Exception as error:
         return failed(plan, started, clock, error, trace)
     return None
@@ -108,6 +115,7 @@ def collect(
     """Commit what the container left, after it ended well; the task's result."""
     clock = clock or SystemClock()
     plan, started = spec.steps[0], clock.now()
+    computed = started
     try:
         staged = json.loads((folder / STAGED).read_text())
         started = datetime.fromisoformat(staged["started"])
@@ -117,7 +125,14 @@ def collect(
         data = commit(storage, spec, _made(plan, key, staged, found), folder / "out", machine, clock)
         reused = read_manifest(data).attempt != spec.id
         return TaskResult(
-            plan.name, TaskState.SUCCEEDED, key, reused, started_at=started, finished_at=clock.now()
+            plan.name,
+            TaskState.SUCCEEDED,
+            key,
+            reused,
+            started_at=started,
+            staged_at=datetime.fromisoformat(staged.get("staged", staged["started"])),
+            computed_at=computed,
+            finished_at=clock.now(),
         )
     except Exception as error:
         return failed(plan, started, clock, error, trace)

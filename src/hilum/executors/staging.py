@@ -3,7 +3,7 @@
 Instances stay where they were found, so they may have changed since. The revision says what they were: size and
 version as intake saw them prove a file unchanged for the price of a stat; where they differ, the digest decides.
 Members of archives are copied out, once for an attempt and in one pass over each archive, and objects of buckets are
-downloaded, several at a time; of them the digest decides always.
+downloaded, several at a time and each in the generation that arrived; of them the digest decides always.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
+from shutil import copyfileobj
 from typing import TYPE_CHECKING
 
 from hilum.errors import TerminalError
 from hilum.kernel.address import archive_of, file_version, is_in_bucket, is_local, local_path
-from hilum.kernel.digest import CHUNK, digest_file
+from hilum.kernel.digest import CHUNK
 from hilum.model.keys import revision_object
 from hilum.model.subject import Member
 from hilum.model.work import Manifest
 from hilum.steps.context import InputInstance, Needed
 from hilum.storage import ObjectMissing, Storage
+from hilum.storage.content import is_content_of
 
 if TYPE_CHECKING:
     from hilum.storage.objects import Opened
@@ -80,7 +81,8 @@ def _file(member: Member) -> Path:
     try:
         found = path.stat()
         same = found.st_size == member.size and (
-            file_version(found) == member.version or digest_file(path) == member.digest
+            file_version(found) == member.version
+            or is_content_of(path, member.sop_instance_uid, member.digest)
         )
     except FileNotFoundError:
         raise _missing(member) from None
@@ -115,12 +117,12 @@ def _fetch(member: Member, path: Path) -> None:
 
     try:
         with path.open("w+b") as file:
-            download_object(member.uri, file)
+            download_object(member.uri, file, member.version)
     except ObjectMissing:
         raise _missing(member) from None
     except TerminalError as error:
         raise _unreadable(member, error.message) from None
-    if digest_file(path) != member.digest:
+    if not is_content_of(path, member.sop_instance_uid, member.digest):
         raise _changed(member)
 
 
@@ -145,12 +147,9 @@ def _copy(member: Member, opened: Opened, path: Path) -> None:
 
         gone = opened.reason == "member-missing" or version_at(member.uri) is None
         raise _missing(member) if gone else _unreadable(member, opened.message)
-    digest = sha256()
     with path.open("wb") as file:
-        while piece := opened.read(CHUNK):
-            digest.update(piece)
-            file.write(piece)
-    if digest.hexdigest() != member.digest:
+        copyfileobj(opened, file, CHUNK)
+    if not is_content_of(path, member.sop_instance_uid, member.digest):
         raise _changed(member)
 
 

@@ -22,6 +22,8 @@ DIGEST = "12 to 64 hex digits"
 CODE = "a kebab-case code that begins with a letter"
 NAME = "letters, digits and `. _ : -`, beginning with a letter"
 MOMENT = "a datetime"
+PROBE = "the path of a probe such as `/healthz`"
+ACTOR = "`person:`, `service:` or `system:` and an account's name"
 FOLDER = "a Path that the user chose for Hilum itself"
 
 PATTERNS = {
@@ -29,6 +31,8 @@ PATTERNS = {
     DIGEST: re.compile(r"(sha256:)?[0-9a-f]{12,64}"),
     CODE: re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*"),
     NAME: re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,99}"),
+    PROBE: re.compile(r"(/[a-z]{1,20}){1,3}"),
+    ACTOR: re.compile(r"(person|service|system):[A-Za-z0-9_][A-Za-z0-9._@/+-]{0,199}"),
 }
 
 TYPES: dict[str, tuple[type, ...]] = {NUMBER: (int, float), MOMENT: (datetime,), FOLDER: (Path,)}
@@ -71,6 +75,7 @@ FIELDS: dict[str, str] = {
     "duplicates": NUMBER,
     "ignored": NUMBER,
     "quarantined": NUMBER,
+    "stale": NUMBER,
     "succeeded": NUMBER,
     "failed": NUMBER,
     "instances": NUMBER,
@@ -88,6 +93,15 @@ FIELDS: dict[str, str] = {
     "port": NUMBER,
     "at": MOMENT,
     "until": MOMENT,
+    # who decided what
+    "action": CODE,
+    "actor": ACTOR,
+    "what": ID,
+    "audit_id": ID,
+    # what was asked over HTTP
+    "http_method": NAME,
+    "http_path": PROBE,
+    "http_status": NUMBER,
     # where Hilum itself lives
     "home": FOLDER,
     "settings_file": FOLDER,

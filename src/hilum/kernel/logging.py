@@ -20,11 +20,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from hilum.kernel.disclosure import EVENT, describe_error, disclosable, place
 
-LogFormat = Literal["console", "json"]
+if TYPE_CHECKING:
+    from hilum.kernel.trace import Sampling
+
+LogFormat = Literal["console", "json", "google"]
 Level = Literal["debug", "info", "warning", "error", "off"]
 
 SILENT = 100
@@ -45,8 +48,8 @@ class Logger:
         """The same logger with these fields on every event."""
         return replace(self, fields={**self.fields, **fields})
 
-    def debug(self, event: str, **fields: Any) -> None:
-        self._log("debug", event, fields)
+    def debug(self, event: str, *, error: BaseException | None = None, **fields: Any) -> None:
+        self._log("debug", event, fields, error)
 
     def info(self, event: str, **fields: Any) -> None:
         self._log("info", event, fields)
@@ -89,15 +92,21 @@ def bound(**ids: Any) -> Iterator[None]:
         _bound.reset(token)
 
 
-def configure(log_format: LogFormat = "console", level: Level = "info", stream: TextIO | None = None) -> None:
+def configure(
+    log_format: LogFormat = "console",
+    level: Level = "info",
+    stream: TextIO | None = None,
+    sampling: Sampling | None = None,
+) -> None:
     """Start writing logs, and keep everything else in the process from writing what it knows of patients.
 
     Args:
-        log_format: ``console`` for people, ``json`` for machines: one object a line.
+        log_format: ``console`` for people, ``json`` for machines: one object a line; ``google`` for Cloud Logging.
         level: the least level that is written. Of libraries, errors are; their warnings only at ``debug``.
         stream: where to; whatever standard error is at the moment of writing, by default.
+        sampling: which traces are told, for lines that name theirs.
     """
-    _output.begin(log_format, LEVELS[level], stream)
+    _output.begin(log_format, LEVELS[level], stream, sampling)
     root = logging.getLogger()
     root.handlers[:] = [_Reduced()]
     root.setLevel(logging.WARNING if level == "debug" else logging.ERROR)
@@ -112,8 +121,15 @@ class _Output:
     def __init__(self) -> None:
         self.begin("console", SILENT, None)
 
-    def begin(self, log_format: LogFormat, threshold: int, stream: TextIO | None) -> None:
+    def begin(
+        self,
+        log_format: LogFormat,
+        threshold: int,
+        stream: TextIO | None,
+        sampling: Sampling | None = None,
+    ) -> None:
         self._format, self._threshold, self._stream = log_format, threshold, stream
+        self._sampling = sampling
         self._render: Callable[[str, dict[str, Any]], str] | None = None
 
     def takes(self, level: str) -> bool:
@@ -122,7 +138,12 @@ class _Output:
     def write(self, level: str, logger: str, event: str, fields: Mapping[str, Any]) -> None:
         stream = self._stream or sys.stderr
         if self._render is None:
-            self._render = _renderer(self._format, stream.isatty())
+            if self._format == "google":
+                from hilum.kernel.google_log import renderer
+
+                self._render = renderer(self._sampling)
+            else:
+                self._render = _renderer(self._format, stream.isatty())
         line = self._render(level, {"event": event, "logger": logger, **fields})
         stream.write(line + "\n")
         stream.flush()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hilum.ledger.interface import Summary, TaskInfo
+from hilum.ledger.interface import Levels, Summary, TaskInfo
 from hilum.model.work import TaskState
 
 REVISION = "0003"
@@ -40,6 +40,17 @@ FROM tasks t JOIN runs r ON r.id = t.run_id WHERE t.state = 'dead' AND r."curren
 ORDER BY r.created_at DESC, t.run_id, t.position LIMIT 20
 """
 
+SWEEP = "sweep"
+"""The source of arrivals that a sweep found and no event had told of."""
+LEVELS = "SELECT outcome, source, count(*) FROM arrivals GROUP BY outcome, source"
+NEWEST = "SELECT max(last_arrival) FROM subjects"
+REFUSED = "SELECT count(*) FROM quarantine"
+REASONS = "SELECT state, reason, count(*) FROM tasks GROUP BY state, reason"
+DEAD = """
+SELECT count(*) FROM tasks t JOIN runs r ON r.id = t.run_id WHERE t.state = 'dead' AND r."current"
+"""
+READY = "SELECT min(ready_at) FROM segments WHERE state = 'ready'"
+
 Ask = Callable[[str], Sequence[Any]]
 """A query's rows, all within one transaction."""
 
@@ -64,6 +75,24 @@ def summarize(ask: Ask) -> Summary:
         failures=tuple(
             TaskInfo(run_id, step, TaskState(state), *rest) for run_id, step, state, *rest in ask(FAILURES)
         ),
+    )
+
+
+def measure(ask: Ask, now: datetime, oldest_row: datetime | None) -> Levels:
+    """The levels, asked one after another."""
+    arrivals = {(outcome, source): number for outcome, source, number in ask(LEVELS)}
+    ((newest,),) = ask(NEWEST)
+    ((ready,),) = ask(READY)
+    since = None if ready is None else from_time(ready)
+    return Levels(
+        arrivals=arrivals,
+        newest_arrival=None if newest is None else from_time(newest),
+        found_by_sweep=sum(number for (_, source), number in arrivals.items() if source == SWEEP),
+        quarantined=ask(REFUSED)[0][0],
+        tasks={(state, reason): number for state, reason, number in ask(REASONS)},
+        dead_tasks=ask(DEAD)[0][0],
+        oldest_ready=since if since and since <= now else None,
+        oldest_row=oldest_row,
     )
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from hilum.audit import Witness, nobody
 from hilum.errors import TerminalError, TransientError
-from hilum.model.arrival import Outcome, Quarantined, Received
+from hilum.model.arrival import Outcome, Quarantined, Received, RefusedRow
 from hilum.model.subject import Member, Revision, Scope, Subject
 from hilum.model.work import AttemptReport, RunPlan, RunState, TaskState
 
@@ -129,6 +130,8 @@ class TaskChange:
     failed: bool = False
     memory: int | None = None
     started_at: datetime | None = None
+    staged_at: datetime | None = None
+    computed_at: datetime | None = None
     finished_at: datetime | None = None
 
 
@@ -180,6 +183,27 @@ class Summary:
     failures: tuple[TaskInfo, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What is measured of a ledger beyond its :class:`Summary`.
+
+    Attributes:
+        arrivals: by outcome and source. tasks: by state and reason. dead_tasks: of current runs.
+        found_by_sweep: arrivals that no event had told of. quarantined: objects ever refused.
+        oldest_ready: since when the work that waits longest could have begun.
+        oldest_row: when the oldest of the warehouse's outstanding rows was made.
+    """
+
+    arrivals: Mapping[tuple[str, str], int]
+    newest_arrival: datetime | None
+    found_by_sweep: int
+    quarantined: int
+    tasks: Mapping[tuple[str, str], int]
+    dead_tasks: int
+    oldest_ready: datetime | None
+    oldest_row: datetime | None
+
+
 class Ledger(ABC):
     """What the engine remembers. Times are aware datetimes in UTC, always handed in."""
 
@@ -203,6 +227,14 @@ class Ledger(ABC):
         """Where these instances are, by UID."""
 
     @abstractmethod
+    def digests(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
+        """What the content of these instances is called, by UID."""
+
+    @abstractmethod
+    def count_below(self, roots: Sequence[str]) -> int:
+        """How many addresses that begin with one of these have an arrival, members of archives left out."""
+
+    @abstractmethod
     def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
         """The same bytes are now at another address; the old one is gone."""
 
@@ -211,9 +243,16 @@ class Ledger(ABC):
         """Entries that wait for somebody; with ``released`` also the settled ones."""
 
     @abstractmethod
-    def release(self, entry_id: str, keep: str, now: datetime) -> Quarantined:
-        """Settle an entry. A conflict needs ``keep`` ``old`` or ``new``; any other is forgotten, so that the next
-        look at its address reads it afresh, a member's archive too."""
+    def refuse_rows(self, refused: Sequence[RefusedRow], now: datetime) -> None:
+        """Put rows into the quarantine that the warehouse does not take, reason ``row-refused``; twice is once."""
+
+    @abstractmethod
+    def release(
+        self, entry_id: str, keep: str, now: datetime, witness: Witness[Quarantined] = nobody
+    ) -> Quarantined:
+        """Settle an entry. A conflict needs ``keep`` ``old`` or ``new``; a row that was refused goes to the
+        outbox again; any other is forgotten, so that the next look at its address reads it afresh, a member's
+        archive too."""
 
     # --- settle
 
@@ -222,8 +261,8 @@ class Ledger(ABC):
         """Subjects with something new since their last revision, in pages by id."""
 
     @abstractmethod
-    def close_subjects(self, ids: Iterable[str]) -> None:
-        """Somebody says that these are complete."""
+    def close_subjects(self, ids: Iterable[str], witness: Witness[Sequence[str]] = nobody) -> None:
+        """Somebody says that these are complete; ``witness`` is told those that were open."""
 
     @abstractmethod
     def members(self, subject: Subject) -> list[Member]:
@@ -232,6 +271,10 @@ class Ledger(ABC):
     @abstractmethod
     def settle(self, subject: Subject, revision: Revision, members: Sequence[Member]) -> bool:
         """Pin a revision; False if the subject changed since it was read."""
+
+    @abstractmethod
+    def settled(self, subject_id: str, digest: str) -> Revision | None:
+        """When and by which rule a subject's revision was pinned; None if it was not."""
 
     # --- plan
 
@@ -289,7 +332,13 @@ class Ledger(ABC):
         """How many runs have not ended (of these subjects)."""
 
     @abstractmethod
-    def retry(self, run_ids: Iterable[str] | None, now: datetime, plans: Iterable[RunPlan] = ()) -> list[str]:
+    def retry(
+        self,
+        run_ids: Iterable[str] | None,
+        now: datetime,
+        plans: Iterable[RunPlan] = (),
+        witness: Witness[Sequence[str]] = nobody,
+    ) -> list[str]:
         """Bring dead tasks back (of these runs, or of all current failed ones); returns the runs. A run
         whose pipeline and spec are those of one of ``plans`` takes its limits."""
 
@@ -298,6 +347,10 @@ class Ledger(ABC):
         """The results under these keys are lost: let the current runs that rely on them compute again."""
 
     # --- record
+
+    @abstractmethod
+    def tell(self, rows: Rows) -> None:
+        """Rows for the warehouse about what changes nothing here."""
 
     @abstractmethod
     def take_outbox(self, limit: int = 200) -> OutboxBatch | None:
@@ -334,6 +387,10 @@ class Ledger(ABC):
     @abstractmethod
     def summary(self) -> Summary:
         """Counts for ``status``."""
+
+    @abstractmethod
+    def levels(self, now: datetime) -> Levels:
+        """What is measured beyond the summary."""
 
     @abstractmethod
     def check(self) -> list[str]:

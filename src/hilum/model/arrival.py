@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from hilum.kernel.digest import short_id
+from hilum.model.content import NOTHING, Attested
+
+MISSING = "object-missing"
+"""Why there is nothing to read: the object is gone."""
+REPLACED = "object-replaced"
+"""Why an arrival is ignored of which the bytes are gone, since a newer version took their place."""
 
 TASK = "task:"
 """What the source of an arrival begins with that a task made."""
@@ -34,6 +41,7 @@ class Arrival:
             time and inode of a local file.
         arrived_at: when the source saw it (UTC).
         source: the source's name, such as ``folder``, or ``task:`` and a key for what a task made.
+        attested: the checksums that its store keeps, where it keeps any: then it need not be read to its end.
     """
 
     uri: str
@@ -41,6 +49,7 @@ class Arrival:
     version: str
     arrived_at: datetime
     source: str
+    attested: Attested = NOTHING
 
     @property
     def derived_from(self) -> str:
@@ -67,7 +76,9 @@ class Received:
     """An arrival after intake has read it: an instance with its header, or the reason why not.
 
     Attributes:
-        digest: SHA-256 of the bytes; empty where they could not be read.
+        digest: SHA-256 of the bytes, or of what their store attests of them
+            (:func:`hilum.model.content.attested_digest`); empty where neither could be had.
+        sha256: of the bytes, where all of them were read.
         instance: set when the header could be read.
         facts: top-level header keywords with plain JSON values, for selectors.
         row: the header as a row of the warehouse's ``dicom_metadata``, a line of JSON; see
@@ -85,6 +96,7 @@ class Received:
     problem: str = ""
     ignored: bool = False
     detail: str = ""
+    sha256: str = ""
 
 
 def header_id(sop_instance_uid: str) -> str:
@@ -97,6 +109,7 @@ def header_line(received: Received, now: datetime) -> str:
     instance, arrival = received.instance, received.arrival
     if instance is None:
         raise ValueError("only an instance has a header row")
+    attested = arrival.attested
     beside = json.dumps(
         {
             "_row_id": header_id(instance.sop_instance_uid),
@@ -104,7 +117,8 @@ def header_line(received: Received, now: datetime) -> str:
             "FileURI": arrival.uri,
             "FileVersion": arrival.version,
             "FileSize": arrival.size,
-            "FileSHA256": received.digest,
+            "FileSHA256": received.sha256 or (None if attested else received.digest),
+            **({"FileMD5": attested.md5 or None, "FileCRC32C": attested.crc32c} if attested else {}),
             "TransferSyntaxUID": instance.transfer_syntax_uid,
             "ArrivalTime": arrival.arrived_at.isoformat(),
             "Source": arrival.source,
@@ -112,6 +126,15 @@ def header_line(received: Received, now: datetime) -> str:
         separators=(",", ":"),
     )
     return beside if received.row == "{}" else f"{beside[:-1]},{received.row[1:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that the warehouse does not take, in the form in which it came; ``code`` says why, without a value."""
+
+    table: str
+    row: Mapping[str, Any]
+    code: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,7 @@ class AttemptSpec:
         done: manifests' task keys of finished needs, by step name; None for a skipped step.
         memory, timeout, cpu: limits for the attempt as a whole (maximum and sum over its steps).
         labels: run, task and subject ids for logs; no patient data.
+        trace: the id of the run's trace, for what the steps themselves tell; empty where it is not kept.
     """
 
     id: str
@@ -214,6 +215,7 @@ class AttemptSpec:
     timeout: float = 600.0
     cpu: float = 1.0
     labels: Mapping[str, str] = field(default_factory=dict)
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,7 @@ class TaskResult:
         task_key: set once it could be computed.
         reused: the key was committed already; nothing was computed.
         reason, detail: for failures; without patient data.
+        started_at, staged_at, computed_at, finished_at: its inputs were there, the step was done, all was committed.
     """
 
     step: str
@@ -235,6 +238,8 @@ class TaskResult:
     detail: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    staged_at: datetime | None = None
+    computed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from hilum.errors import UsageError
 from hilum.kernel.clock import Clock
+from hilum.kernel.logging import get_logger
 
 STALLED = 60.0
 """Seconds without a turn after which an engine counts as hanging: several times what a turn may take."""
 TEXT = "text/plain; charset=utf-8"
+
+log = get_logger(__name__)
 
 Answer = tuple[int, str, bytes]
 
@@ -83,10 +87,19 @@ class Health:
 def _handler(answer: Callable[[str], Answer]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            path, began = self.path.partition("?")[0], time.monotonic()
             try:
-                status, kind, body = answer(self.path.partition("?")[0])
+                status, kind, body = answer(path)
             except Exception as error:  # a ledger that is away is not this server's end
                 status, kind, body = 503, TEXT, f"{type(error).__name__}\n".encode()
+                log.warning(
+                    "a request was not answered",
+                    http_method="GET",
+                    http_path=path,
+                    http_status=status,
+                    seconds=time.monotonic() - began,
+                    error=error,
+                )
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

@@ -1,4 +1,5 @@
-"""What somebody names on a command line or in a list: files, folders, archives, their members, patterns.
+"""What somebody names on a command line or in a list: files, folders, objects of buckets and what is below a prefix,
+archives, their members, patterns.
 
 What is named by hand has to be there. What a list names and is not there is an arrival, which the quarantine keeps: a
 list of a million files is not given up for one of them.
@@ -17,6 +18,7 @@ from hilum.kernel.address import (
     INSIDE,
     SCHEME,
     archive_of,
+    is_in_bucket,
     is_local,
     local_path,
     member_uri,
@@ -24,6 +26,7 @@ from hilum.kernel.address import (
 )
 from hilum.kernel.clock import Clock
 from hilum.model.arrival import Arrival
+from hilum.sources.bucket import in_buckets, is_anything
 from hilum.sources.folder import FolderSource
 from hilum.sources.interface import Source
 from hilum.sources.manifest import read_manifest
@@ -43,6 +46,8 @@ def named(wanted: Iterable[str | Path]) -> list[str]:
     for given in wanted:
         each = os.fspath(given)
         path = os.path.expanduser(each)
+        if is_in_bucket(each) and not archive_of(each) and not is_anything(each):
+            raise UsageError(f"there is nothing at {each}", hint="check the address", reason="no-such-path")
         if ADDRESS.match(each) or os.path.lexists(path):
             found.append(each)
         elif matches := _matches(path):
@@ -56,7 +61,7 @@ class Inputs(Source):
     """What is named now.
 
     Args:
-        wanted: paths, patterns and ``file://`` addresses.
+        wanted: paths, patterns, ``file://`` and ``gs://`` addresses.
         manifests: lists that name more, see :func:`hilum.sources.manifest.read_manifest`; ``-`` is standard input.
         skip: folders never entered, such as the home itself.
     """
@@ -82,11 +87,15 @@ class Inputs(Source):
             if archive:
                 yield from self._members(archive, list(group))
                 continue
-            for address in group:
-                if is_local(address):
-                    yield from walk(local_path(address))
-                else:
-                    yield self._arrival(address)
+            for in_bucket, some in groupby(group, key=is_in_bucket):
+                if in_bucket:
+                    yield from in_buckets(some, self._clock)
+                    continue
+                for address in some:
+                    if is_local(address):
+                        yield from walk(local_path(address))
+                    else:
+                        yield self._arrival(address)
 
     def _addresses(self) -> Iterator[str]:
         here = Path.cwd()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from hilum.model.arrival import Arrival
+from hilum.model.arrival import Arrival, Received
 
 
 class Source(ABC):
@@ -14,8 +14,15 @@ class Source(ABC):
     name: str
 
     @abstractmethod
-    def scan(self) -> Iterator[Arrival]:
-        """Everything that is there now, lazily; faults of single objects are arrivals too, never exceptions."""
+    def scan(self) -> Iterator[Arrival | Received]:
+        """Everything that is there now, lazily; faults of single objects are arrivals too, never exceptions.
+
+        What somebody has read already, wherever that was, comes as what came of it.
+        """
+
+    def recorded(self, arrivals: Sequence[Arrival]) -> None:
+        """What became of these is in the ledger for good, or need not be: nobody has to tell of them again."""
+        return
 
     def close(self) -> None:
         """Stop whatever listens."""

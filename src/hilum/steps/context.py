@@ -69,6 +69,7 @@ class Context:
         instances: the revision's instances.
         needs: outputs of the steps named in ``needs``; skipped ones are absent.
         output_folder: the only place whose files are kept. scratch: thrown away afterwards.
+        traceparent: the W3C header of this step's span, to go on with its trace; empty where traces are not told.
         log: a structlog logger with the run, task and subject bound. Write no header values into it.
     """
 
@@ -82,6 +83,7 @@ class Context:
     report: Callable[[float, str], None] = lambda fraction, message: None
     shared: dict[str, Any] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
+    traceparent: str = ""
 
     def output(self, name: str) -> Path:
         """Where the declared output ``name`` is to be written; for ``many`` outputs use ``output_folder``."""

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from hilum.errors import TerminalError, UnreadableError
 from hilum.kernel.address import archive_of, file_version, is_in_bucket, is_local, local_path
+from hilum.model.arrival import Arrival
 from hilum.storage.archives import ArchiveFault, Member, members
 
 Opened = BinaryIO | TerminalError
@@ -34,23 +36,42 @@ def open_object(uri: str) -> Iterator[BinaryIO]:
         yield opened
 
 
-def open_objects(uris: Iterable[str]) -> Iterator[tuple[str, Opened]]:
+def open_objects(
+    uris: Iterable[str], seen: Mapping[str, Arrival] = MappingProxyType({})
+) -> Iterator[tuple[str, Opened]]:
     """Each of these objects as a stream, valid until the next is asked for, or why it cannot be had.
 
-    Neighbours of one archive come in one pass over it, in the order in which they lie.
+    Neighbours of one archive come in one pass over it, in the order in which they lie; neighbours in buckets are
+    asked for several at once.
+
+    Args:
+        seen: what sources told of some of them, by address: that version is opened, and nobody asks which it is.
     """
     for archive, group in groupby(uris, key=archive_of):
         if archive:
             yield from _open_members(archive, dict.fromkeys(group))
             continue
-        for uri in group:
-            try:
-                stream = _open(uri)
-            except TerminalError as error:
-                yield uri, error
-                continue
-            with stream:
-                yield uri, stream
+        for in_bucket, some in groupby(group, key=is_in_bucket):
+            for uri, opened in _open_in_buckets(some, seen) if in_bucket else _open_each(some):
+                if isinstance(opened, TerminalError):
+                    yield uri, opened
+                    continue
+                with opened:
+                    yield uri, opened
+
+
+def _open_each(uris: Iterable[str]) -> Iterator[tuple[str, Opened]]:
+    for uri in uris:
+        try:
+            yield uri, _open(uri)
+        except TerminalError as error:
+            yield uri, error
+
+
+def _open_in_buckets(uris: Iterable[str], seen: Mapping[str, Arrival]) -> Iterator[tuple[str, Opened]]:
+    from hilum.storage.gcs.objects import open_ahead
+
+    return open_ahead(uris, seen)
 
 
 @contextmanager
@@ -67,14 +88,26 @@ def open_archive(uri: str) -> Iterator[tuple[BinaryIO, Iterator[Member] | None]]
 def version_at(uri: str) -> str | None:
     """The version of the object at this address, of a member's archive; None where nothing is."""
     uri = archive_of(uri) or uri
-    if is_in_bucket(uri):
-        from hilum.storage.gcs.objects import generation
+    return versions_at([uri])[uri]
 
-        return generation(uri)
-    try:
-        return file_version(os.stat(local_path(uri)))
-    except (OSError, ValueError):
-        return None
+
+def versions_at(uris: Iterable[str]) -> dict[str, str | None]:
+    """The versions of objects that are no members, by address; None where nothing is, or nobody lets us see."""
+    found: dict[str, str | None] = {}
+    in_buckets = []
+    for uri in uris:
+        if is_in_bucket(uri):
+            in_buckets.append(uri)
+            continue
+        try:
+            found[uri] = file_version(os.stat(local_path(uri)))
+        except (OSError, ValueError):
+            found[uri] = None
+    if in_buckets:
+        from hilum.storage.gcs.listing import generations
+
+        found.update(generations(in_buckets))
+    return found
 
 
 def _open(uri: str) -> BinaryIO:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from hilum.errors import TerminalError, TransientError, UsageError
+from hilum.model.arrival import RefusedRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +59,7 @@ class Warehouse(ABC):
     @abstractmethod
     def append(
         self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]], headers: bytes = b""
-    ) -> None:
+    ) -> list[RefusedRow]:
         """Write a batch.
 
         Args:
@@ -68,6 +69,9 @@ class Warehouse(ABC):
 
         Durable on return; the same batch again is a no-op. Numbers go upward from 1 and may have gaps; a batch
         comes only after all smaller ones have returned, or again.
+
+        Returns:
+            Rows that a server does not take, which are for the quarantine; all others are written.
 
         Raises:
             TerminalError: ``row-shape``: a table, column or value that the warehouse has not;
@@ -85,6 +89,16 @@ class Warehouse(ABC):
         Raises:
             QueryError: it is refused or fails. WarehouseDamaged: a file that it needs cannot be read.
         """
+
+    def estimate(
+        self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
+    ) -> int | None:
+        """Bytes that a query would read and somebody would pay for; None where queries cost nothing.
+
+        Raises:
+            QueryError: as for :meth:`query`.
+        """
+        return None
 
     @abstractmethod
     def known_files(self, *, hashed: bool) -> KnownFiles:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.errors import TerminalError
 from hilum.kernel.clock import Clock, SystemClock
+from hilum.model.arrival import RefusedRow
 from hilum.warehouse.files import (
     SPILL,
     DataFile,
@@ -53,7 +54,7 @@ class LocalWarehouse(Warehouse):
 
     def append(
         self, batch: int, rows: Mapping[str, Iterable[Mapping[str, Any]]], headers: bytes = b""
-    ) -> None:
+    ) -> list[RefusedRow]:
         from hilum.warehouse.encode import encode, keep_books
         from hilum.warehouse.parquet import write
         from hilum.warehouse.schemas import shape_of
@@ -76,6 +77,7 @@ class LocalWarehouse(Warehouse):
             for same in target.parent.glob(f"{batch_path(target.parent, batch).stem}*"):
                 if same != target:  # the same rows, as another version of Hilum wrote them
                     same.unlink(missing_ok=True)
+        return []
 
     @cached_property
     def _headers(self) -> HeaderReader:
@@ -93,7 +95,7 @@ class LocalWarehouse(Warehouse):
 
         if not listing(self.root / HEADERS)[0]:  # DuckDB takes 75 MB as soon as it is asked anything
             return KnownFiles()
-        where = "WHERE FileSHA256 <> ''" if hashed else ""
+        where = "WHERE FileSHA256 <> '' OR FileCRC32C <> ''" if hashed else ""
         found = self.query(f"SELECT {FINGERPRINT} AS known FROM all_{HEADERS} {where}", dialect="duckdb")
         return KnownFiles(found.column("known"))
 

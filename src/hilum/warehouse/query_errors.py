@@ -58,7 +58,7 @@ def translated(
         return refused("it reaches beyond the warehouse", "only the tables can be read")
     if isinstance(error, ABOUT_SQL):
         if found := _TABLE.search(text):
-            return _unknown_table(found[1])
+            return unknown_table(found[1])
         if name := missing_name(text):
             return _unknown_column(name, sql, connection, opened)
         return QueryError(f"the query cannot be run: {line}")
@@ -91,11 +91,12 @@ def field_without_alias(
     return None
 
 
-def _unknown_table(name: str) -> QueryError:
+def unknown_table(name: str) -> QueryError:
+    """The error for a table that there is not, with the nearest names."""
     if name.lower() in ABSENT:
         hint = f"IDC derives it from headers by its own rules; Hilum has {', '.join(IDC_VIEWS)}"
         return QueryError(f"there is no table {name}", reason="unknown-table", hint=hint)
-    return _unknown("table", name, NAMES)
+    return unknown("table", name, NAMES)
 
 
 def _unknown_column(name: str, sql: str, connection: duckdb.DuckDBPyConnection, opened: Opened) -> QueryError:
@@ -107,13 +108,14 @@ def _unknown_column(name: str, sql: str, connection: duckdb.DuckDBPyConnection, 
     if canonical(name) and HEADERS not in opened.tables:
         return QueryError(f"there is no column {name}", reason="unknown-column", hint=f"{HEADERS} has it")
     every = keywords() if _OPEN.intersection(opened.names) else ()
-    error = _unknown("column", name, [*known, *every])
+    error = unknown("column", name, [*known, *every])
     if f'"{name}"' in sql and not error.hint.startswith("did you mean"):
         error.hint = "in GoogleSQL, not in DuckDB's SQL, double quotes hold text: --dialect bigquery"
     return error
 
 
-def _unknown(what: str, name: str, known: Sequence[str]) -> QueryError:
+def unknown(what: str, name: str, known: Sequence[str]) -> QueryError:
+    """The error for a column or table that there is not, with the nearest of those that there are."""
     lowered = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)
     hint = f"did you mean {', '.join(lowered[match] for match in close)}?" if close else ""

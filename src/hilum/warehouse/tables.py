@@ -81,7 +81,7 @@ TABLES: dict[str, Table] = {
         _table(
             HEADERS,
             "a row an instance: its header by keyword, and where it came from",
-            _columns("STRING", "FileURI FileVersion FileSHA256 TransferSyntaxUID Source"),
+            _columns("STRING", "FileURI FileVersion FileSHA256 FileMD5 FileCRC32C TransferSyntaxUID Source"),
             _columns("INTEGER", "FileSize"),
             _columns("TIMESTAMP", "ArrivalTime"),
             columns_of([dict.fromkeys((*KEYWORDS, CONVERSION_FAULTS))]),
@@ -108,9 +108,9 @@ TABLES: dict[str, Table] = {
         _table(
             "tasks",
             "a row a step of a run, with the key of its result",
-            _columns("STRING", "task_id run_id step state task_key reason detail"),
+            _columns("STRING", "task_id run_id attempt_id step state task_key reason detail"),
             _columns("BOOLEAN", "reused"),
-            _columns("TIMESTAMP", "started_at finished_at"),
+            _columns("TIMESTAMP", "started_at staged_at computed_at finished_at"),
             key="task_id",
         ),
         _table(
@@ -170,6 +170,13 @@ TABLES: dict[str, Table] = {
             ),
             _columns("TIMESTAMP", "quarantined_at released_at"),
             key="quarantine_id",
+        ),
+        _table(
+            "audit",
+            "a row a thing that a person or Hilum itself decided or released: who, when, what by id and digest",
+            _columns("STRING", "audit_id action actor_kind actor what digest"),
+            _columns("INTEGER", "count"),
+            _columns("TIMESTAMP", "acted_at"),
         ),
         _table(
             RETRACTIONS,

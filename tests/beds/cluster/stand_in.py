@@ -80,7 +80,7 @@ class StandIn:
         from lightkube.resources.core_v1 import ConfigMap
 
         data = self.client.get(ConfigMap, job).binaryData[manifests.SPECS_FILE]
-        return manifests.specs_of(b64decode(data))
+        return [spec for [spec] in manifests.specs_of(b64decode(data))]
 
 
 def complain(finished: Future[None]) -> None:

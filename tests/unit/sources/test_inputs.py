@@ -102,9 +102,9 @@ def test_a_list_is_read_from_its_own_folder(scans: Path, tmp_path: Path, monkeyp
 
 
 def test_what_a_list_names_and_is_not_there_is_an_arrival(scans: Path) -> None:
-    (scans / "list").write_text("gone.dcm\ngs://bucket/object\nb.txt\ngone.zip\n")
+    (scans / "list").write_text("gone.dcm\ns3://bucket/object\nb.txt\ngone.zip\n")
     found = arrivals(manifests=(scans / "list",))
-    assert names(found, scans) == ["gone.dcm", "gs://bucket/object", "b.txt", "gone.zip"]
+    assert names(found, scans) == ["gone.dcm", "s3://bucket/object", "b.txt", "gone.zip"]
     assert [arrival.size for arrival in found] == [0, 0, 5, 0]
 
 

@@ -143,8 +143,10 @@ class TestReading:
                 stream.read()
         assert caught.value.reason == "changed-while-read"
 
-    def test_an_absent_object_and_one_that_is_refused_are_unreadable(self, bucket: str, proxy: Proxy) -> None:
-        assert reason(f"gs://{bucket}/nothing") == "unreadable"
+    def test_an_absent_object_is_missing_and_one_that_is_refused_unreadable(
+        self, bucket: str, proxy: Proxy
+    ) -> None:
+        assert reason(f"gs://{bucket}/nothing") == "object-missing"
         proxy.rule = every(1, Refused(403))
         assert reason(f"gs://{bucket}/nothing") == "unreadable"
 

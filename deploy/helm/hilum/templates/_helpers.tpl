@@ -40,6 +40,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- fail "several engines need a home that several nodes can mount: set home.accessMode to ReadWriteMany, or replicas to 1" }}
 {{- end }}
 {{- end }}
+{{- if eq .Values.attempts.credentials "downscoped" }}
+{{- if or .Values.store.credentialsSecret .Values.attemptsServiceAccount.annotations }}
+{{- fail "attempts with downscoped credentials must have no others: leave store.credentialsSecret and attemptsServiceAccount.annotations empty" }}
+{{- end }}
+{{- end }}
+{{- if and .Values.cloudSql.instance (not (include "hilum.inPostgresql" .)) }}
+{{- fail "cloudSql.instance needs ledger.url or ledger.existingSecret with an address at 127.0.0.1:5432" }}
+{{- end }}
 {{- if and .Values.ledger.url .Values.ledger.existingSecret }}
 {{- fail "the ledger has two addresses: set ledger.url or ledger.existingSecret, not both" }}
 {{- end }}
@@ -59,6 +67,37 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
       name: {{ index . 1 }}
       key: url
       {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The proxy to Cloud SQL, as a sidecar: an init container that goes on. A Job ends without waiting for it. */}}
+{{- define "hilum.cloudSqlProxy" -}}
+{{- with .Values.cloudSql }}
+{{- if .instance }}
+initContainers:
+  - name: cloud-sql-proxy
+    image: {{ .image }}
+    restartPolicy: Always
+    args:
+      - --structured-logs
+      - --auto-iam-authn
+      {{- if .privateIp }}
+      - --private-ip
+      {{- end }}
+      - --address=127.0.0.1
+      - --port=5432
+      - --health-check
+      - --http-address=0.0.0.0
+      - --http-port=9801
+      - --exit-zero-on-sigterm
+      - {{ .instance }}
+    startupProbe:  # what needs the ledger begins after this
+      httpGet: {path: /startup, port: 9801}
+      periodSeconds: 1
+      failureThreshold: 60
+    resources: {{- toYaml .resources | nindent 6 }}
+    securityContext: {{- include "hilum.containerSecurity" . | nindent 6 }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -59,7 +59,7 @@ def configuration(
     invocation, user = step.invocation(), user_of(step.image.security)
     body: dict[str, Any] = {
         "Image": runnable,
-        "Env": [f"{name}={value}" for name, value in invocation.env.items()],
+        "Env": [f"{name}={value}" for name, value in step.environment(spec).items()],
         "User": f"{user}:{user}",
         "Labels": dict(labels),
         "HostConfig": _host(spec, step.image, invocation, folder),

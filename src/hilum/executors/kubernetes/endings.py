@@ -26,6 +26,9 @@ NOBODYS = (AttemptOutcome.SUCCEEDED, AttemptOutcome.CANCELLED, AttemptOutcome.LO
 SIGNALLED = 128
 OVER = ("Succeeded", "Failed")
 
+SHUT_DOWN = ("Terminated", "NodeShutdown", "Shutdown", "Preempting", "NodeLost")
+"""What a pod's reason is where its node went; kubelets had several words for a graceful shutdown."""
+
 STARTING = ("ContainerCreating", "PodInitializing", "")
 """Reasons to wait that are no trouble."""
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable")
@@ -149,6 +152,8 @@ def _lost(pod: Pod) -> tuple[str, str] | None:
     for condition in (pod.status.conditions if pod.status else None) or ():
         if condition.type == "DisruptionTarget" and condition.status == "True":
             return _kebab(condition.reason or "disrupted"), "the cluster took the pod away"
+    if pod.status and pod.status.reason in SHUT_DOWN:
+        return _kebab(pod.status.reason), "the node was shut down, as spot nodes are when they are taken back"
     if pod.status and pod.status.reason == "Evicted":
         return "evicted", "the node was short of something and evicted the pod"
     if pod.metadata and pod.metadata.deletionTimestamp:

@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from queue import Empty
 from typing import Any
@@ -19,11 +20,12 @@ from hilum.executors.interface import Executor, Progress
 from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.book import Attempt, Book
 from hilum.executors.kubernetes.client import connect
+from hilum.executors.kubernetes.credentials import AGAIN, Tokens
 from hilum.executors.kubernetes.endings import OVER, Ending, blocked, ending, running_container, times
 from hilum.executors.kubernetes.feed import Changed, Event, Feed, Listed
 from hilum.executors.kubernetes.jobs import ClusterGone, Jobs, index_of, over
 from hilum.executors.kubernetes.output import LISTENED_TO, last_words, output
-from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
 from hilum.executors.kubernetes.shards import report_of, shard_over
 from hilum.executors.kubernetes.streams import Streams
 from hilum.executors.listening import listen
@@ -32,13 +34,14 @@ from hilum.kernel.clock import Clock, SystemClock
 from hilum.kernel.logging import get_logger
 from hilum.kernel.retry import backoff_seconds
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
+from hilum.storage.gcs.credentials import Broker
+
+log = get_logger(__name__)
 
 CANCELLED = Ending(AttemptOutcome.CANCELLED, "cancelled")
 JOB_GONE = Ending(AttemptOutcome.LOST, "job-deleted", "somebody deleted the attempt's Job")
 POD_GONE = Ending(AttemptOutcome.LOST, "pod-deleted", "the attempt's pod is gone")
 LONGEST_PAUSE = 15.0
-log = get_logger(__name__)
-
 GATHER = 1.0
 """Seconds between two rounds of new Jobs: what becomes ready meanwhile shares them."""
 MOST_ASKED_FOR = 1000
@@ -53,16 +56,25 @@ class KubernetesExecutor(Executor):
 
     Args:
         home: a short digest that names the home among others on the cluster.
+        broker: makes credentials for attempts, where settings ask for them; by default of this process' own.
     """
 
     name = "kubernetes"
     adopts = True
 
-    def __init__(self, settings: KubernetesSettings, home: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: KubernetesSettings,
+        home: str,
+        *,
+        clock: Clock | None = None,
+        broker: Broker | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._client = connect(settings.kubeconfig, settings.namespace)
-        self._jobs = Jobs(self._client, settings, home)
+        self._tokens = _tokens(settings, broker, self._clock)
+        self._jobs = Jobs(self._client, settings, home, self._tokens)
         self._streams = Streams(self._client)
         self._feed = Feed(self._client, self._streams, home, self._clock)
         self._queue: list[AttemptSpec] = []
@@ -78,8 +90,8 @@ class KubernetesExecutor(Executor):
         """Pods that there may yet be. Light attempts share pods, so while no others come, there is room for more."""
         free = self._settings.pods - self._book.pods
         room = free - len(self._queue)
-        if self._queue and self._settings.shard > 1 and all(map(manifests.is_light, self._queue)):
-            room = min(free * self._settings.shard - len(self._queue), MOST_ASKED_FOR)
+        if self._queue and self._settings.sharing > 1 and all(map(manifests.is_light, self._queue)):
+            room = min(free * self._settings.sharing - len(self._queue), MOST_ASKED_FOR)
         self._offered = max(0, room)
         return self._offered
 
@@ -95,6 +107,7 @@ class KubernetesExecutor(Executor):
         for event in self._heard(0.0 if self._told else self._patience(timeout)):
             self._take(event)
         self._see_to_due()
+        self._renew()
         self._ask()
         told, self._told = self._told, []
         return told
@@ -105,6 +118,9 @@ class KubernetesExecutor(Executor):
         for job, shards in self._jobs.found():
             self._enter(job, shards, wanted)
             adopted += [spec for shard in shards for spec in shard if spec.id in wanted]
+        for spec in adopted:
+            if self._tokens:  # how old its token is nobody knows
+                self._tokens.renew_in(spec.id, timedelta())
         for job in {self._book[spec.id].job for spec in adopted}:
             self._look_at(job)
         return adopted
@@ -172,6 +188,19 @@ class KubernetesExecutor(Executor):
             for spec in shard:
                 if spec.id in wanted:
                     self._book.add(Attempt(spec, job, index, len(shards), now, len(shard)))
+
+    def _renew(self) -> None:
+        """Give those that last younger credentials."""
+        for attempt_id in self._tokens.due() if self._tokens else ():
+            attempt = self._book.get(attempt_id)
+            if attempt is None:
+                continue
+            try:
+                self._jobs.renew(attempt.job, attempt.spec)
+            except HilumError as error:
+                log.warning("credentials not renewed", attempt=attempt_id, error=error)
+                assert self._tokens is not None
+                self._tokens.renew_in(attempt_id, AGAIN)
 
     def _take_away(self) -> None:
         """A pod of several in a Job is taken away alone, and one that is yet to be made, when it is."""
@@ -326,3 +355,7 @@ class KubernetesExecutor(Executor):
             started_at=started,
             finished_at=finished or self._clock.now(),
         )
+
+
+def _tokens(settings: KubernetesSettings, broker: Broker | None, clock: Clock) -> Tokens | None:
+    return Tokens(broker or Broker(), clock) if settings.credentials == DOWNSCOPED else None

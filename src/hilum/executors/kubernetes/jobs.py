@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.errors import HilumError, StepError, TransientError
 from hilum.executors.kubernetes import manifests
+from hilum.executors.kubernetes.credentials import Tokens
 from hilum.executors.kubernetes.settings import KubernetesSettings
 from hilum.model.work import AttemptSpec
 
@@ -30,8 +31,11 @@ class ClusterGone(TransientError):
 class Jobs:
     """The Jobs of one home."""
 
-    def __init__(self, client: Client, settings: KubernetesSettings, home: str) -> None:
+    def __init__(
+        self, client: Client, settings: KubernetesSettings, home: str, tokens: Tokens | None = None
+    ) -> None:
         self._client = client
+        self._tokens = tokens
         self._settings = settings
         self._home = home
 
@@ -44,16 +48,35 @@ class Jobs:
             ClusterGone: it may be there or not; try again. HilumError: it was refused.
         """
         from lightkube.resources.batch_v1 import Job
-        from lightkube.resources.core_v1 import ConfigMap
+        from lightkube.resources.core_v1 import ConfigMap, Secret
 
         name = manifests.job_name(specs)
+        token = self._tokens.mint(specs[0]) if self._tokens else None
         body = manifests.job(template, specs, self._settings, self._home, per_pod)
         with translated():
             made = self._create(Job, body)
             job = made or self._client.get(Job, name)
             assert job.metadata is not None
-            self._create(ConfigMap, manifests.config_map(job.metadata.uid or "", specs, self._home, per_pod))
+            uid = job.metadata.uid or ""
+            self._create(ConfigMap, manifests.config_map(uid, specs, self._home, per_pod))
+            if token:
+                self._create(Secret, manifests.secret(uid, specs, self._home, token.data()))
         return name, made is None
+
+    def renew(self, job: str, spec: AttemptSpec) -> None:
+        """Give an attempt a younger token.
+
+        Raises:
+            HilumError: not now. It has to be tried again.
+        """
+        from lightkube.resources.core_v1 import Secret
+        from lightkube.types import PatchType
+
+        assert self._tokens is not None
+        data = base64.b64encode(self._tokens.mint(spec).data()).decode()
+        with translated(), _absent_is_fine():
+            change = {"data": {manifests.TOKEN_FILE_NAME: data}}
+            self._client.patch(Secret, job, change, patch_type=PatchType.MERGE)
 
     def found(self) -> Iterator[tuple[str, list[list[AttemptSpec]]]]:
         """Every Job of this home, and the attempts of each of its pods."""

@@ -21,12 +21,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
 from hilum.executors.staged import ImageStep
 from hilum.kernel.digest import short_id
 from hilum.model.codec import from_json, to_json
 from hilum.model.image import ImagePlan, Security
 from hilum.model.work import AttemptSpec
+from hilum.storage.gcs.credentials import TOKEN_FILE as TOKEN_VARIABLE
 
 HOME = "hilum.dev/home"
 MANAGED = {"app.kubernetes.io/managed-by": "hilum"}
@@ -42,6 +43,8 @@ SHARD = "shard"
 FOLDER = "/hilum-attempt"
 SPECS = "/hilum-specs"
 SPECS_FILE = "attempts.json.gz"
+TOKEN = "/hilum-token"
+TOKEN_FILE_NAME = "token.json"
 MOST_INDEXES = 1000
 MOST_SHARDED = 2000
 """Attempts in a Job whose pods have several: a ConfigMap holds 1 MiB."""
@@ -65,7 +68,8 @@ class Batch:
 
 
 def batches(specs: Iterable[AttemptSpec], settings: KubernetesSettings, room: int = 0) -> list[Batch]:
-    """Attempts as few Jobs.
+    """Attempts as few Jobs. One that is told its place in a trace has a variable of its own, so it has a Job of its
+    own; so has one with credentials, since a Secret is its Job's.
 
     Args:
         room: pods that light attempts are spread over; 0: a pod for each.
@@ -77,10 +81,12 @@ def batches(specs: Iterable[AttemptSpec], settings: KubernetesSettings, room: in
         alike.setdefault(mark, (template, []))[1].append(spec)
     found = []
     for template, same in alike.values():
-        per_pod = min(settings.shard, math.ceil(len(same) / room)) if room and is_light(same[0]) else 1
+        per_pod = min(settings.sharing, math.ceil(len(same) / room)) if room and is_light(same[0]) else 1
         if per_pod > 1:
             template = pod_template(same[0], settings, per_pod)
         most = MOST_INDEXES if per_pod == 1 else MOST_SHARDED // per_pod * per_pod
+        if settings.credentials == DOWNSCOPED:
+            most = 1
         found += [Batch(template, same[begin : begin + most], per_pod) for begin in range(0, len(same), most)]
     return found
 
@@ -107,7 +113,7 @@ def job(
     name, labels = job_name(specs), {**MANAGED, HOME: home}
     pod = {
         "metadata": {"labels": {**labels, **_labels(specs[0])}},
-        "spec": {**template, "volumes": [*template["volumes"], _specs(name)]},
+        "spec": {**template, "volumes": [*template["volumes"], *_own_volumes(name, settings)]},
     }
     return {
         "apiVersion": "batch/v1",
@@ -142,6 +148,18 @@ def config_map(job_uid: str, specs: Sequence[AttemptSpec], home: str, per_pod: i
     }
 
 
+def secret(job_uid: str, specs: Sequence[AttemptSpec], home: str, token: bytes) -> dict[str, Any]:
+    """The credentials of a Job's attempt, for its containers of ours alone; they go with the Job."""
+    name = job_name(specs)
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": {**MANAGED, HOME: home}, "ownerReferences": [owner]},
+        "data": {TOKEN_FILE_NAME: base64.b64encode(token).decode()},
+    }
+
+
 def shards_of(specs: Sequence[AttemptSpec], per_pod: int) -> list[Sequence[AttemptSpec]]:
     """The attempts of each pod."""
     return [specs[begin : begin + per_pod] for begin in range(0, len(specs), per_pod)]
@@ -172,8 +190,9 @@ def pod_template(spec: AttemptSpec, settings: KubernetesSettings, per_pod: int =
     chosen: dict[str, Any] = {}
     if settings.priority_class:
         chosen["priorityClassName"] = settings.priority_class
-    if settings.node_selector:
-        chosen["nodeSelector"] = dict(settings.node_selector)
+    selector = {**settings.node_selector, **(settings.gpu_node_selector if step and step.image.gpu else {})}
+    if selector:
+        chosen["nodeSelector"] = selector
     if settings.tolerations:
         chosen["tolerations"] = [dict(each) for each in settings.tolerations]
     return {
@@ -221,6 +240,9 @@ def _ours(
         for n, volume in enumerate(settings.volumes)
     ]
     environment = {"HOME": FOLDER, "TMPDIR": "/tmp", **settings.env}
+    if settings.credentials == DOWNSCOPED:
+        given.append({"name": "token", "mountPath": TOKEN, "readOnly": True})
+        environment[TOKEN_VARIABLE] = f"{TOKEN}/{TOKEN_FILE_NAME}"
     return {
         "name": name,
         "image": settings.image,
@@ -249,7 +271,7 @@ def _step(spec: AttemptSpec, step: ImageStep) -> dict[str, Any]:
         "name": STEP,
         "image": image_reference(step.image),
         "imagePullPolicy": PULL[step.image.pull],
-        "env": [{"name": name, "value": value} for name, value in invocation.env.items()],
+        "env": [{"name": name, "value": value} for name, value in step.environment(spec).items()],
         "resources": _resources(spec, step.image),
         "securityContext": _restricted(step.image.security),
         "volumeMounts": [
@@ -299,5 +321,9 @@ def _restricted(security: Security) -> dict[str, Any]:
     }
 
 
-def _specs(name: str) -> dict[str, Any]:
-    return {"name": "specs", "configMap": {"name": name}}
+def _own_volumes(name: str, settings: KubernetesSettings) -> list[dict[str, Any]]:
+    """What differs from Job to Job: what its attempts are, and what they may touch."""
+    own: list[dict[str, Any]] = [{"name": "specs", "configMap": {"name": name}}]
+    if settings.credentials == DOWNSCOPED:
+        own.append({"name": "token", "secret": {"secretName": name}})
+    return own

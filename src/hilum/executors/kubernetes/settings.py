@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+DOWNSCOPED = "downscoped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class KubernetesSettings:
         user: user id of Hilum's own containers; a shared volume has to be its. Steps run as their own user.
         service_account: of the pods. No token of it is mounted; where nodes give credentials to whole pods (workload
             identity), a step with network can ask for them.
+        credentials: ``own``: Hilum's containers have what ``volumes``, ``env`` or the service account give them;
+            ``downscoped``: a token of Cloud Storage that is good for the attempt's own objects, which the engine
+            makes of its credentials and renews. Then each attempt has a Job of its own.
+        gpu_node_selector: on top of ``node_selector``, for steps that ask for a graphics card.
         node_selector, tolerations, priority_class, queue: as Kubernetes and Kueue (``queue``) understand them.
         startup: seconds that a pod gets, beside the step's timeout, to pull images, stage and collect.
         kept: seconds that a finished Job stays, for its logs and for an engine that was away.
@@ -53,7 +59,9 @@ class KubernetesSettings:
     env: Mapping[str, str] = field(default_factory=dict)
     user: int = 65534
     service_account: str = "default"
+    credentials: Literal["own", "downscoped"] = "own"
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    gpu_node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
     priority_class: str = ""
     queue: str = ""
@@ -61,3 +69,8 @@ class KubernetesSettings:
     kept: int = 600
     blocked: float = 60.0
     pending: float = 1800.0
+
+    @property
+    def sharing(self) -> int:
+        """Light attempts that may share a pod; those with credentials of their own share nothing."""
+        return 1 if self.credentials == DOWNSCOPED else self.shard

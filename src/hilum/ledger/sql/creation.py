@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from hilum.audit.events import SYSTEM, Audited
+from hilum.audit.events import TABLE as AUDIT
 from hilum.kernel.digest import digest_bytes, short_id
 from hilum.ledger import schema
 from hilum.ledger.interface import NewRun, RunInfo, TaskChange
@@ -125,7 +127,7 @@ class _Creation:
         self.runs: list[dict[str, Any]] = []
         self.tasks: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
-        self.posted: RowLists = {"runs": [], "tasks": [], "attempts": []}
+        self.posted: RowLists = {"runs": [], "tasks": [], "attempts": [], AUDIT: []}
 
     def add(self, new: NewRun) -> str | None:
         """Create a run, or make a known one current again; its id if there is something to do."""
@@ -236,6 +238,8 @@ class _Creation:
             info = replace(info, state=RunState.SUPERSEDED, finished_at=self.now)
         info = replace(info, current=False)
         _write_run(self.connection, info)
+        audited = Audited("run-superseded", SYSTEM, self.now, info.id, info.revision)
+        self.posted[AUDIT].append(audited.row)
         self.posted["runs"].append(rows.run(info, self.now))
         return info
 

@@ -97,7 +97,7 @@ class _Board:
             self._set_segment(segment, "done", self.now)
             return True
         for change in item.changes:
-            self._change(run, change)
+            self._change(run, change, claim.attempt_id)
             memory = run.tasks[change.step]["memory"]
             if memory and change.state is TaskState.SUCCEEDED:
                 step = next(step for step in claim.plan.steps if step.name == change.step)
@@ -145,7 +145,7 @@ class _Board:
             )
             self._post("runs", [rows.run(run.info, self.now)])
 
-    def _change(self, run: _Run, change: TaskChange) -> None:
+    def _change(self, run: _Run, change: TaskChange, attempt_id: str = "") -> None:
         task = run.tasks[change.step]
         task["state"], task["reason"] = change.state.value, change.reason
         task["task_key"] = change.task_key or task["task_key"]
@@ -164,7 +164,7 @@ class _Board:
             }
         )
         if change.state.final:
-            self._post("tasks", [rows.task(run.info.id, change, self.now)])
+            self._post("tasks", [rows.task(run.info.id, change, self.now, attempt_id)])
 
     def _set_segment(self, segment: dict[str, Any], state: str, ready_at: datetime) -> None:
         segment.update(state=state, owner="")

@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
 
+from hilum.audit import Witness, nobody
 from hilum.errors import UsageError
 from hilum.kernel.address import INSIDE, archive_of, member_version
 from hilum.kernel.digest import short_id
@@ -18,14 +19,27 @@ from hilum.ledger.interface import Known
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
 from hilum.ledger.sql.database import Database, chunks
+from hilum.ledger.sql.older import header_line as row_line
 from hilum.ledger.sql.older import received_row
 from hilum.ledger.sql.outbox import HEADERS, RowLists, next_value, post
 from hilum.ledger.sql.subjects import add_to_subjects, reopen
-from hilum.model.arrival import Instance, Outcome, Quarantined, Received, header_id, header_line
+from hilum.model.arrival import (
+    MISSING,
+    REPLACED,
+    Instance,
+    Outcome,
+    Quarantined,
+    Received,
+    RefusedRow,
+    header_id,
+    header_line,
+)
 from hilum.model.codec import from_json, to_json
 from hilum.model.subject import Scope, subject_id
 
 CONFLICT = "conflicting-content"
+ROW_REFUSED = "row-refused"
+"""A row that the warehouse did not take; to release it sends it again."""
 
 
 class Intake:
@@ -53,7 +67,7 @@ class Intake:
                             schema.instances, arrivals.sop_instance_uid == instances.sop_instance_uid
                         )
                     )
-                    .where(arrivals.uri.in_(part))
+                    .where(arrivals.uri.in_(part), arrivals.reason != REPLACED)
                     .order_by(arrivals.sequence)
                 )
                 for row in connection.execute(query):
@@ -99,6 +113,19 @@ class Intake:
                 found.update((uid, uri) for uid, uri in connection.execute(query))
         return found
 
+    def digests(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
+        with self.database.read() as connection:
+            return _known_digests(connection, sop_instance_uids)
+
+    def count_below(self, roots: Sequence[str]) -> int:
+        uri, reason = schema.arrivals.c.uri, schema.arrivals.c.reason
+        below = or_(*(self.database.begins(uri, root) for root in roots))
+        query = select(func.count(uri.distinct())).where(
+            below, uri.not_like(f"%{INSIDE}%"), reason != MISSING
+        )
+        with self.database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
         table = schema.instances
         query = (
@@ -115,8 +142,18 @@ class Intake:
         with self.database.read() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
-    def release(self, entry_id: str, keep: str, now: datetime) -> Quarantined:
-        return self.database.write(lambda connection: _release(connection, entry_id, keep, now))
+    def refuse_rows(self, refused: Sequence[RefusedRow], now: datetime) -> None:
+        self.database.write(lambda connection: _refuse_rows(connection, refused, now))
+
+    def release(
+        self, entry_id: str, keep: str, now: datetime, witness: Witness[Quarantined] = nobody
+    ) -> Quarantined:
+        def work(connection: Connection) -> Quarantined:
+            entry = _release(connection, entry_id, keep, now)
+            post(connection, witness(entry))
+            return entry
+
+        return self.database.write(work)
 
 
 def _subjects(row: Any) -> tuple[str, ...]:
@@ -128,7 +165,9 @@ def _subjects(row: Any) -> tuple[str, ...]:
 def _record(connection: Connection, received: Sequence[Received], now: datetime) -> list[Outcome]:
     sequence = next_value(connection, "arrival", len(received)) - len(received)
     earlier = _earlier_outcomes(connection, received)
-    digests = _known_digests(connection, received)
+    digests = _known_digests(
+        connection, [item.instance.sop_instance_uid for item in received if item.instance]
+    )
     outcomes: list[Outcome] = []
     arrivals: list[dict[str, Any]] = []
     accepted: list[Received] = []
@@ -172,7 +211,11 @@ def _replaced(connection: Connection, newest: Mapping[str, str], now: datetime) 
     table = schema.quarantine
     released = []
     for part in chunks(list(newest)):
-        waiting = (table.c.uri.in_(part), table.c.released_at.is_(None), table.c.reason != CONFLICT)
+        waiting = (
+            table.c.uri.in_(part),
+            table.c.released_at.is_(None),
+            table.c.reason.not_in((CONFLICT, ROW_REFUSED)),
+        )
         for row in list(connection.execute(select(table).where(*waiting))):
             if row.id == newest[row.uri]:
                 continue
@@ -207,11 +250,10 @@ def _earlier_outcomes(connection: Connection, received: Sequence[Received]) -> d
     return found
 
 
-def _known_digests(connection: Connection, received: Sequence[Received]) -> dict[str, str]:
+def _known_digests(connection: Connection, sop_instance_uids: Sequence[str]) -> dict[str, str]:
     table = schema.instances.c
     found: dict[str, str] = {}
-    uids = sorted({item.instance.sop_instance_uid for item in received if item.instance})
-    for part in chunks(uids):
+    for part in chunks(sorted(set(sop_instance_uids))):
         query = select(table.sop_instance_uid, table.digest).where(table.sop_instance_uid.in_(part))
         found.update((uid, digest) for uid, digest in connection.execute(query))
     return found
@@ -279,6 +321,35 @@ def _quarantine(
     return rows.quarantined(entry, now)
 
 
+def _refuse_rows(connection: Connection, refused: Sequence[RefusedRow], now: datetime) -> None:
+    """Keep rows that the warehouse did not take; the same ones again change nothing."""
+    table = schema.quarantine
+    posted = []
+    for each in refused:
+        row = each.row
+        entry = Quarantined(
+            id=short_id("q", each.table, str(row.get("_row_id"))),
+            uri=str(row.get("FileURI") or row.get("uri") or f"warehouse:{each.table}/{row.get('_row_id')}"),
+            version=str(row.get("FileVersion") or row.get("version") or ""),
+            size=int(row.get("FileSize") or row.get("size") or 0),
+            reason=ROW_REFUSED,
+            detail=f"a row of {each.table}: {each.code}",
+            digest=str(row.get("FileSHA256") or row.get("digest") or ""),
+            known_digest="",
+            sop_instance_uid=str(row.get("SOPInstanceUID") or ""),
+            quarantined_at=now,
+        )
+        known = select(table.c.id).where(table.c.id == entry.id, table.c.released_at.is_(None))
+        if connection.execute(known).first() is not None:
+            continue
+        connection.execute(delete(table).where(table.c.id == entry.id))
+        kept = json.dumps({"table": each.table, "row": row})
+        values = {**to_json(entry), "quarantined_at": to_time(now), "received": kept}
+        connection.execute(insert(table).values(values))
+        posted.append(rows.quarantined(entry, now))
+    post(connection, {"quarantine": posted})
+
+
 def _entry_id(item: Received) -> str:
     return short_id("q", item.arrival.uri, item.arrival.version)
 
@@ -323,7 +394,13 @@ def _release(connection: Connection, entry_id: str, keep: str, now: datetime) ->
     )
     posted: RowLists = {"quarantine": [rows.quarantined(entry, now)]}
     headers: list[str] = []
-    if not conflict:
+    if row.reason == ROW_REFUSED:
+        kept = json.loads(row.received)
+        if kept["table"] == HEADERS:
+            headers = [row_line(kept["row"])]
+        else:
+            posted.setdefault(kept["table"], []).append(kept["row"])
+    elif not conflict:
         arrivals = schema.arrivals.c
         where = (arrivals.uri == row.uri, arrivals.version == row.version)
         connection.execute(delete(schema.arrivals).where(*where))

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, delete, insert, inspect, select, text, update
 
 from hilum.errors import UsageError
 from hilum.ledger import schema
-from hilum.ledger.counts import summarize
-from hilum.ledger.interface import Ledger, LedgerBusy, LedgerDamaged, Summary
+from hilum.ledger.counts import measure, summarize
+from hilum.ledger.interface import Ledger, LedgerBusy, LedgerDamaged, Levels, Summary
 from hilum.ledger.schema import to_time
 from hilum.ledger.sql.database import Database
 from hilum.ledger.sql.dispatch import Dispatching
 from hilum.ledger.sql.intake import Intake
-from hilum.ledger.sql.outbox import Outbox
+from hilum.ledger.sql.outbox import Outbox, oldest_row
 from hilum.ledger.sql.planning import Planning
 from hilum.ledger.sql.soundness import disagreements
 from hilum.ledger.sql.subjects import Settling
@@ -61,6 +61,10 @@ class SqlLedger(Intake, Settling, Planning, Dispatching, Outbox, Ledger):
     def summary(self) -> Summary:
         with self.database.read() as connection:
             return summarize(lambda sql: connection.execute(text(sql)).all())
+
+    def levels(self, now: datetime) -> Levels:
+        with self.database.read() as connection:
+            return measure(lambda sql: connection.execute(text(sql)).all(), now, oldest_row(connection))
 
     def check(self) -> list[str]:
         try:

@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
+from hilum.audit import Witness, nobody
 from hilum.ledger import schema
 from hilum.ledger.interface import NewRun, RunInfo, TaskInfo
 from hilum.ledger.sql.creation import bring_back, create, redo
 from hilum.ledger.sql.database import Database, chunks
+from hilum.ledger.sql.outbox import post
 from hilum.ledger.sql.runs import plan_of, run_query, to_run, to_task
 from hilum.model.work import RunPlan, RunState
 
@@ -37,12 +39,20 @@ class Planning:
     ) -> list[str]:
         return self.database.write(lambda connection: create(connection, self.plans, runs, planned, now))
 
-    def retry(self, run_ids: Iterable[str] | None, now: datetime, plans: Iterable[RunPlan] = ()) -> list[str]:
+    def retry(
+        self,
+        run_ids: Iterable[str] | None,
+        now: datetime,
+        plans: Iterable[RunPlan] = (),
+        witness: Witness[Sequence[str]] = nobody,
+    ) -> list[str]:
         wanted = None if run_ids is None else sorted(set(run_ids))
         newer = {(plan.pipeline, plan.spec): plan for plan in plans}
 
         def work(connection: Connection) -> list[str]:
-            return bring_back(connection, self.plans, wanted, now, newer)
+            again = bring_back(connection, self.plans, wanted, now, newer)
+            post(connection, witness(again))
+            return again
 
         return self.database.write(work)
 

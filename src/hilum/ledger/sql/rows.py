@@ -101,13 +101,14 @@ def run(info: RunInfo, now: datetime) -> Row:
     )
 
 
-def task(run_id: str, change: TaskChange, now: datetime) -> Row:
-    """A row of ``tasks``: one for each final state."""
+def task(run_id: str, change: TaskChange, now: datetime, attempt_id: str = "") -> Row:
+    """A row of ``tasks``: one for each final state. ``attempt_id``: which attempt gave it, if one did."""
     return _row(
         f"{run_id}.{change.step}:{change.state.value}:{now.isoformat()}",
         now,
         task_id=f"{run_id}.{change.step}",
         run_id=run_id,
+        attempt_id=attempt_id or None,
         step=change.step,
         state=change.state.value,
         task_key=change.task_key,
@@ -115,6 +116,8 @@ def task(run_id: str, change: TaskChange, now: datetime) -> Row:
         reason=change.reason,
         detail=change.detail,
         started_at=change.started_at,
+        staged_at=change.staged_at,
+        computed_at=change.computed_at,
         finished_at=change.finished_at,
     )
 

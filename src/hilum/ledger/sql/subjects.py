@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, insert, select, text, update
 
+from hilum.audit import Witness, nobody
 from hilum.ledger import schema
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
@@ -50,13 +51,17 @@ class Settling:
         query = select(schema.subjects).where(*some).order_by(table.id).limit(limit)
         return self._subjects(query)
 
-    def close_subjects(self, ids: Iterable[str]) -> None:
+    def close_subjects(self, ids: Iterable[str], witness: Witness[Sequence[str]] = nobody) -> None:
         wanted, table = sorted(set(ids)), schema.subjects
 
         def work(connection: Connection) -> None:
+            closed: list[str] = []
             for part in chunks(wanted):
                 where = (table.c.id.in_(part), table.c.open)
+                if witness is not nobody:
+                    closed += connection.execute(select(table.c.id).where(*where)).scalars()
                 connection.execute(update(table).where(*where).values(closing=True))
+            post(connection, witness(closed))
 
         self.database.write(work)
 
@@ -86,6 +91,15 @@ class Settling:
             return True
 
         return self.database.write(work)
+
+    def settled(self, subject_id: str, digest: str) -> Revision | None:
+        table = schema.revisions
+        query = select(table).where(table.c.subject_id == subject_id, table.c.digest == digest)
+        with self.database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        return Revision(row.subject_id, row.digest, row.instances, from_time(row.settled_at), row.rule)
 
     def subjects(self, ids: Iterable[str] | None = None, *, unplanned: bool = False) -> list[Subject]:
         table = schema.subjects.c

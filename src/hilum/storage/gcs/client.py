@@ -9,9 +9,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hilum.errors import HilumError, TerminalError, TransientError, UsageError
+from hilum.storage.gcs.credentials import TOKEN_FILE, from_file
 from hilum.storage.interface import ObjectMissing, StorageFull
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
 
 EMULATOR = "STORAGE_EMULATOR_HOST"
+PAYS = "GOOGLE_CLOUD_QUOTA_PROJECT"
+"""Names the project that pays, where a bucket makes the requester pay; Google's other tools read it, too."""
+
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two signs of life of an answer."""
 
@@ -49,6 +54,12 @@ def open_bucket(name: str, user_project: str = "") -> Bucket:
     """
     client = _client(os.environ.get(EMULATOR), os.getpid())
     return client.bucket(name, user_project=user_project or None)
+
+
+def payer() -> str:
+    """The project that pays for objects that somebody else keeps, where the requester has to; empty where none is
+    named."""
+    return os.environ.get(PAYS, "")
 
 
 @cache
@@ -190,4 +201,6 @@ def _client(emulator: str | None, process: int) -> Client:
     # Else the client also asks for each bucket's own metadata, in a thread of its own, for traces that nobody takes.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     with told():
+        if path := os.environ.get(TOKEN_FILE):
+            return Client(project=None, credentials=from_file(Path(path)))
         return Client(project=None)  # a project matters only where buckets are made or listed

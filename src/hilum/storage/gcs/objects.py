@@ -6,65 +6,104 @@ its CRC32C is held against the server's at the end.
 from __future__ import annotations
 
 import io
-import os
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hilum.dicom.limits import changed
 from hilum.errors import TerminalError, UnreadableError
 from hilum.kernel.address import bucket_object
-from hilum.storage.gcs.client import TIMEOUT, ChecksumMismatch, Crc32c, open_bucket, retries, told
+from hilum.model.arrival import Arrival
+from hilum.storage.gcs.ahead import ahead
+from hilum.storage.gcs.client import TIMEOUT, ChecksumMismatch, Crc32c, open_bucket, payer, retries, told
+from hilum.storage.gcs.listing import entry_at
 from hilum.storage.gcs.transfer import download
 from hilum.storage.interface import ObjectMissing
+from hilum.storage.listing import Entry
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
-
-PAYS = "GOOGLE_CLOUD_QUOTA_PROJECT"
-"""Names the project that pays, where a bucket makes the requester pay; Google's other tools read it, too."""
 
 FIRST, LARGEST = 1 << 16, 1 << 23
 """Bytes asked for at once: at first and wherever somebody jumps, and at most."""
 
 
-def open_in_bucket(uri: str) -> BinaryIO:
-    """The object at this address as it is now; should it be replaced, reading it ends with ``changed-while-read``.
+def open_in_bucket(uri: str, seen: Arrival | Entry | None = None) -> BinaryIO:
+    """An object as a stream; should it be replaced, reading it ends with ``changed-while-read``.
+
+    Args:
+        seen: the object as a source or listing told of it, which need not be asked for again; else it is opened as
+            it is now.
 
     Raises:
-        UnreadableError: ``unreadable``: it is absent or may not be read. TransientError: ``storage-unavailable``.
+        UnreadableError: ``object-missing``, or ``unreadable``: it may not be read.
+        TransientError: ``storage-unavailable``.
     """
     try:
-        blob = _found(uri)
+        found = seen if seen is not None and seen.attested.crc32c else entry_at(uri)
+    except ObjectMissing:
+        raise _missing() from None
     except TerminalError as error:
-        raise UnreadableError(
-            f"the object cannot be read: {error.message}", reason="unreadable", hint=error.hint
-        ) from None
-    return io.BufferedReader(BucketObject(blob), FIRST)
+        raise _unreadable(error) from None
+    return io.BufferedReader(
+        BucketObject(_blob(uri, found.version), found.size, found.attested.crc32c), FIRST
+    )
 
 
-def generation(uri: str) -> str | None:
-    """The version of the object at this address; None where nothing is."""
+def open_ahead(
+    uris: Iterable[str], seen: Mapping[str, Arrival]
+) -> Iterator[tuple[str, BinaryIO | TerminalError]]:
+    """Objects in their order, each with its first piece at hand; those behind it are asked for meanwhile."""
+
+    def opened(uri: str) -> BinaryIO | TerminalError:
+        try:
+            stream = open_in_bucket(uri, seen.get(uri))
+            stream.peek(1)  # type: ignore[attr-defined]
+        except TerminalError as error:
+            return error if isinstance(error, UnreadableError) else _unreadable(error)
+        return stream
+
+    return ahead(opened, uris)
+
+
+def download_object(uri: str, stream: BinaryIO, version: str = "") -> None:
+    """Write the object at this address to an empty stream; ObjectMissing if there is none.
+
+    Args:
+        version: the generation that is wanted. Where it is gone, what took its place is written; the caller sees
+            by its content whether that is another.
+    """
     try:
-        return str(_found(uri).generation)
-    except TerminalError:
-        return None
+        download(_blob(uri, version), stream, "of that name")
+    except ObjectMissing:
+        if not version:
+            raise
+        download(_blob(uri), stream, "of that name")
 
 
-def download_object(uri: str, stream: BinaryIO) -> None:
-    """Write the object at this address to an empty stream; ObjectMissing if there is none."""
-    download(_blob(uri), stream, "of that name")
+def _missing() -> UnreadableError:
+    return UnreadableError(
+        "the object is gone",
+        reason="object-missing",
+        hint="if it should be there, restore it or send it again",
+    )
+
+
+def _unreadable(error: TerminalError) -> UnreadableError:
+    return UnreadableError(
+        f"the object cannot be read: {error.message}", reason="unreadable", hint=error.hint
+    )
 
 
 class BucketObject(io.RawIOBase):
     """One generation of an object, of which the server has said what it is.
 
     Args:
-        found: what it said. It names a link as well, which would be taken around any endpoint that was configured.
+        blob: with its generation. size: bytes. crc32c: of all of it, as Cloud Storage writes it.
     """
 
-    def __init__(self, found: Blob) -> None:
-        self._size: int = found.size
-        self._generation, self._crc32c = found.generation, found.crc32c
-        self._blob = found.bucket.blob(found.name, generation=found.generation)
+    def __init__(self, blob: Blob, size: int, crc32c: str) -> None:
+        self._blob, self._generation = blob, blob.generation
+        self._size, self._crc32c = size, crc32c
         self._at = 0
         self._head = b""
         self._piece, self._base = b"", 0
@@ -129,13 +168,7 @@ class BucketObject(io.RawIOBase):
             raise ChecksumMismatch("an object arrives with other bytes than Cloud Storage has")
 
 
-def _found(uri: str) -> Blob:
-    blob = _blob(uri)
-    with told("of that name"):
-        blob.reload(retry=retries(), timeout=TIMEOUT)
-    return blob
-
-
-def _blob(uri: str) -> Blob:
+def _blob(uri: str, version: str = "") -> Blob:
     bucket, name = bucket_object(uri)
-    return open_bucket(bucket, os.environ.get(PAYS, "")).blob(name)
+    generation = int(version) if version.isdigit() else None
+    return open_bucket(bucket, payer()).blob(name, generation=generation)

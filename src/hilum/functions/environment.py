@@ -1,0 +1,58 @@
+"""What a function is told by its environment, and how it writes logs: lines of JSON, as the platform takes them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from hilum.errors import UsageError
+from hilum.kernel.logging import configure
+from hilum.sources.pubsub_client import Topic
+
+ARRIVALS, DEAD_LETTERS = "HILUM_ARRIVALS", "HILUM_DEAD_LETTERS"
+TOPIC = re.compile(r"projects/[^/]+/topics/[^/]+")
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def begin() -> None:
+    """Write logs from here on."""
+    configure("json", "info", sys.stdout)
+
+
+def topic(variable: str) -> Topic | None:
+    """The topic that a variable names; None where it is empty.
+
+    Raises:
+        UsageError: ``bad-settings``.
+    """
+    name = os.environ.get(variable, "")
+    if not name:
+        return None
+    if not TOPIC.fullmatch(name):
+        raise UsageError(
+            f"{variable} must be the full name of a topic",
+            reason="bad-settings",
+            hint="write projects/PROJECT/topics/TOPIC",
+        )
+    return Topic(name)
+
+
+def required(variable: str) -> str:
+    """What a variable says that has to be there; UsageError ``bad-settings``."""
+    if not (value := os.environ.get(variable, "")):
+        raise UsageError(f"the variable {variable} is not set", reason="bad-settings")
+    return value
+
+
+def optional(variable: str, default: str) -> str:
+    """What a variable says, if it says anything."""
+    return os.environ.get(variable, "") or default
+
+
+def seconds(text: str) -> float:
+    """``90s``, ``10m``, ``26h`` or ``7d`` in seconds; UsageError ``bad-settings``."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in UNITS or not (number.isascii() and number.isdigit()):
+        raise UsageError(f"{text!r} is no duration", reason="bad-settings", hint="write 90s, 10m, 26h or 7d")
+    return int(number) * UNITS[unit]

@@ -1,0 +1,155 @@
+"""Objects of buckets as a source: one object, all below a prefix, or all that a pattern matches.
+
+They are listed in pages, as they are asked for, and nothing of them is read: a listing says size, generation and
+checksums. What lies below ``gs://bucket/scans`` is what a folder ``scans`` would hold: ``scans/1.dcm``, not
+``scans-2/1.dcm``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from urllib.parse import unquote
+
+from hilum.errors import TerminalError
+from hilum.kernel.address import BUCKET_SCHEME, bucket_object, bucket_object_uri
+from hilum.kernel.clock import Clock
+from hilum.model.arrival import Arrival
+from hilum.sources.interface import Source
+from hilum.storage.listing import Entry, entries, entries_at
+
+NAME = "bucket"
+AT_ONCE = 256
+"""Addresses that are looked up together."""
+SLICE = 5000
+"""Objects of a watched bucket that are looked at before the engine has its turn."""
+MAGIC = re.compile(r"[*?[]")
+TOKEN = re.compile(r"(\*\*/|\*\*|\*|\?|\[.[^\]]*\])")
+WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+class WatchedBucket(Source):
+    """What is below an address of a bucket, listed again and again.
+
+    Args:
+        address: ``gs://bucket/prefix`` or a pattern.
+        sweep: seconds between the beginnings of two listings.
+    """
+
+    name = NAME
+
+    def __init__(self, address: str, clock: Clock, *, sweep: float = 60.0) -> None:
+        self._address = address
+        self._clock = clock
+        self._sweep = sweep
+        self._next_sweep = float("-inf")
+        self._listing: Iterator[Entry] | None = None
+
+    def scan(self) -> Iterator[Arrival]:
+        """A slice of the listing that is under way; call it again and again. An error ends it until the next."""
+        if self._listing is None:
+            if self._clock.monotonic() < self._next_sweep:
+                return
+            self._next_sweep = self._clock.monotonic() + self._sweep
+            self._listing = below(self._address)
+        listing, self._listing = self._listing, None
+        count = 0
+        for entry in islice(listing, SLICE):
+            count += 1
+            yield _arrival(entry, self._clock)
+        if count == SLICE:
+            self._listing = listing
+
+
+def in_buckets(addresses: Iterable[str], clock: Clock) -> Iterator[Arrival]:
+    """What is at each of these addresses, in their order: an object, or what is below it as below a folder. Where
+    nothing is, or nothing may be seen, that is an arrival too, of which intake finds out why."""
+    rest = iter(addresses)
+    while some := list(islice(rest, AT_ONCE)):
+        looked_up = dict(entries_at(each for each in some if _may_be_object(each)))
+        for address in some:
+            entry = looked_up.get(address)
+            if isinstance(entry, Entry):
+                yield _arrival(entry, clock)
+                continue
+            anything = False
+            try:
+                for found in below(address):
+                    anything = True
+                    yield _arrival(found, clock)
+            except TerminalError:
+                if anything:
+                    raise
+            if not anything and _may_be_object(address):
+                yield Arrival(canonical(address), 0, "missing", clock.now(), NAME)
+
+
+def is_anything(address: str) -> bool:
+    """Whether there is an object at this address, or anything below it, or anything that it matches.
+
+    Raises:
+        TerminalError, TransientError: as :func:`hilum.storage.listing.entries`.
+    """
+    if _may_be_object(address) and any(isinstance(entry, Entry) for _, entry in entries_at([address])):
+        return True
+    return any(True for _ in below(address))
+
+
+def below(address: str) -> Iterator[Entry]:
+    """Objects below an address, or those that a pattern matches, in the order of names."""
+    bucket, name = _split(address)
+    magic = MAGIC.search(name)
+    if magic is None:
+        yield from entries(bucket, _folder(unquote(name)))
+        return
+    matches = re.compile(regex_of(name), re.DOTALL).fullmatch
+    for entry in entries(bucket, unquote(name[: magic.start()])):
+        if matches(bucket_object(entry.uri)[1]):
+            yield entry
+
+
+def roots(addresses: Iterable[str]) -> list[str]:
+    """With what the addresses of all objects below these begin; patterns have none."""
+    parts = [_split(address) for address in addresses]
+    return [
+        bucket_object_uri(bucket, _folder(unquote(name))) for bucket, name in parts if not MAGIC.search(name)
+    ]
+
+
+def canonical(address: str) -> str:
+    """An object's address as Hilum writes it, whoever wrote this one."""
+    return bucket_object_uri(*bucket_object(address))
+
+
+def regex_of(pattern: str) -> str:
+    """A pattern of an address as a regular expression for names: ``*`` and ``?`` within a part of a name, ``[a-z]``
+    and ``[!a-z]`` for one character, ``**/`` for any number of parts, or none."""
+    return "".join(_regex_of(token) for token in TOKEN.split(pattern) if token)
+
+
+def _regex_of(token: str) -> str:
+    if token in WILD:
+        return WILD[token]
+    if token.startswith("[") and len(token) > 2:
+        inner = token[1:-1].replace("\\", r"\\")
+        return f"[^{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
+    return re.escape(unquote(token))
+
+
+def _split(address: str) -> tuple[str, str]:
+    bucket, _, name = address.removeprefix(BUCKET_SCHEME).partition("/")
+    return bucket, name
+
+
+def _folder(name: str) -> str:
+    return f"{name.rstrip('/')}/" if name.strip("/") else ""
+
+
+def _may_be_object(address: str) -> bool:
+    name = _split(address)[1]
+    return bool(name) and not name.endswith("/")
+
+
+def _arrival(entry: Entry, clock: Clock) -> Arrival:
+    return Arrival(entry.uri, entry.size, entry.version, clock.now(), NAME, entry.attested)
