@@ -11,6 +11,7 @@ takes.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-TASKS, PODS = (500, 200) if "--quick" in sys.argv else (20_000, 1_000)
+TASKS, PODS = (500, 200) if "--quick" in sys.argv else (int(os.environ.get("TASKS", "20000")), 1_000)
 PER_NODE = 110
 PIPELINE = """\
 name: scale

@@ -5,7 +5,6 @@ that left none share the fate of the pod.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hilum.errors import TransientError
@@ -28,7 +27,8 @@ def shard_over(pod: Pod, spec: AttemptSpec) -> Ending | None:
     found = ending(pod, spec)
     if found is None or found.outcome is AttemptOutcome.LOST:
         return found
-    return replace(found, outcome=AttemptOutcome.CRASHED, reason="shard-failed", step=spec.steps[0].name)
+    said, step = "the pod that it shared with others ended before it did", spec.steps[0].name
+    return Ending(AttemptOutcome.CRASHED, "shard-failed", f"{said}: {found.reason}", step, found.exit_code)
 
 
 def report_of(spec: AttemptSpec) -> AttemptReport | None:
