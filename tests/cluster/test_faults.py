@@ -108,11 +108,13 @@ class TestDisk:
         assert (report.outcome, report.reason) == (AttemptOutcome.CRASHED, "out-of-scratch")
         assert (report.failed_step, report.results) == ("step", ())
 
-    def test_a_full_store_is_waited_for(self, bench: Bench, executor: Executor) -> None:
-        """The shared volume has no room left for a result of 4 MB, and has later."""
-        results = bench.subject.folder / "store" / "tasks"
-        with small_disk(results, "1m"):
-            results.chmod(0o777)
+    def test_a_full_store_is_waited_for(self, cluster: Cluster, bench: Bench, executor: Executor) -> None:
+        """The shared volume has no room left for a result of 4 MB, and has later. It is mounted where the node is,
+        since mounts of this machine do not reach it."""
+        results, node = bench.subject.folder / "store" / "tasks", cluster.namespace.first
+        on_node = Path(f"/proc/{node}/root{results}")
+        within = ("nsenter", f"--target={node}", "--mount")
+        with small_disk(results, "1m", within):
             step = "/usr/bin/python3 -IS -c '{}'".format(
                 'import os; open(os.environ["HILUM_OUT"] + "/big", "wb").write(os.urandom(4 << 20))'
             )
@@ -120,8 +122,8 @@ class TestDisk:
             [report] = run(executor, spec)
             assert (report.outcome, only(report).state) == (AttemptOutcome.FAILED, TaskState.WAITING)
             assert only(report).reason == "storage-full", report.detail
-            assert not any(path.is_file() for path in results.rglob("*"))
-            enlarge(results, "16m")
+            assert not any(path.is_file() for path in on_node.rglob("*"))
+            enlarge(results, "16m", within)
             [report] = run(executor, bench.subject.spec(*spec.steps, cpu=0.1, memory=spec.memory))
             assert report.outcome is AttemptOutcome.SUCCEEDED
 

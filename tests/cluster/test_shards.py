@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from beds.attempts import collect, plan
 from beds.cluster.cluster import Cluster
@@ -13,9 +12,9 @@ from hilum.executors.kubernetes.manifests import HOME
 from hilum.model.work import AttemptOutcome, AttemptSpec, TaskState
 
 
-def light(bench: Bench, function: str, **parameters: Any) -> AttemptSpec:
-    """An attempt at a light step, unlike any other."""
-    return bench.subject.spec(plan(function, parameters=parameters), memory=256 << 20, cpu=0.5, timeout=30.0)
+def light(bench: Bench, function: str) -> AttemptSpec:
+    """An attempt at a light step."""
+    return bench.subject.spec(plan(function), memory=256 << 20, cpu=0.5, timeout=30.0)
 
 
 def pods(cluster: Cluster, home: str) -> list[str]:
@@ -95,7 +94,7 @@ def test_one_is_cancelled_and_the_others_go_on(cluster: Cluster, home: str, benc
 
 def test_few_are_spread_over_pods(cluster: Cluster, home: str, bench: Bench) -> None:
     with bench.executor(slots=2) as executor:
-        submit(executor, *(light(bench, "sizes", number=number) for number in range(4)))
+        submit(executor, *(light(bench, "sizes") for _ in range(4)))
         reports, _ = collect(executor, 4)
         assert {each.outcome for each in reports} == {AttemptOutcome.SUCCEEDED}
     assert len(pods(cluster, home)) == 2

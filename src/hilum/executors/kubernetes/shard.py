@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import sys
 
+from hilum.executors.interface import Executor
 from hilum.executors.kubernetes.pod import folder, my_specs
 from hilum.executors.process import ProcessExecutor
 from hilum.kernel import logging
 from hilum.model.codec import to_json
 from hilum.model.keys import report_object
-from hilum.model.work import AttemptOutcome, AttemptReport
+from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
 from hilum.storage import open_storage
 
 
@@ -26,18 +27,22 @@ def main() -> None:
     specs = my_specs()
     storage = open_storage(specs[0].store)
     executor = ProcessExecutor(folder / "shard", slots=1)
-    for spec in specs:
-        executor.submit(spec)
-    left = {spec.id for spec in specs}
-    while left:
+    for spec in specs:  # the pod has room for one at a time
+        report = _run(executor, spec)
+        storage.create(report_object(spec.id), json.dumps(to_json(report)).encode())
+        if report.outcome is not AttemptOutcome.SUCCEEDED:
+            for piece in executor.logs(spec.id):
+                sys.stdout.buffer.write(piece)
+    executor.close()
+
+
+def _run(executor: Executor, spec: AttemptSpec) -> AttemptReport:
+    """How an attempt ended."""
+    executor.submit(spec)
+    while True:
         for event in executor.watch(60.0):
             if isinstance(event, AttemptReport):
-                storage.create(report_object(event.attempt_id), json.dumps(to_json(event)).encode())
-                left.discard(event.attempt_id)
-                if event.outcome is not AttemptOutcome.SUCCEEDED:
-                    for piece in executor.logs(event.attempt_id):
-                        sys.stdout.buffer.write(piece)
-    executor.close()
+                return event
 
 
 if __name__ == "__main__":
