@@ -113,7 +113,7 @@ class TestDisk:
         since mounts of this machine do not reach it."""
         results, node = bench.subject.folder / "store" / "tasks", cluster.namespace.first
         on_node = Path(f"/proc/{node}/root{results}")
-        within = ("nsenter", f"--target={node}", "--mount")
+        within = ("nsenter", f"--target={node}", "--mount", "--pid")
         with small_disk(results, "1m", within):
             step = "/usr/bin/python3 -IS -c '{}'".format(
                 'import os; open(os.environ["HILUM_OUT"] + "/big", "wb").write(os.urandom(4 << 20))'
