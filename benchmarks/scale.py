@@ -1,11 +1,11 @@
 """Tens of thousands of tasks through a real API server, on fake nodes.
 
 ``PYTHONPATH=tests python -m benchmarks scale [--quick]`` starts the tests' cluster with kwok's fake nodes; it takes
-root; ``TASKS=2000`` in the environment asks for so many. Nodes and steps are fake: no image is pulled and nothing is computed. A process stands in for what would run in
-the pods: it commits an empty result under each task's true key and writes the end of its container, as ``collect``
-and a kubelet would. API server, etcd, scheduler, Job controller, Jobs, watches, ledger, manifests and warehouse are
-real, and they share this machine's processors with everything else; so a table says whose processor time a task
-takes.
+root. ``TASKS=2000`` in the environment asks for so many. Nodes and steps are fake: no image is pulled and nothing is
+computed. A process stands in for what would run in the pods: it commits an empty result under each task's true key
+and writes the end of its container, as ``collect`` and a kubelet would. API server, etcd, scheduler, Job controller,
+Jobs, watches, ledger, manifests and warehouse are real, and they share this machine's processors with everything
+else; so a table says whose processor time a task takes.
 """
 
 from __future__ import annotations
