@@ -68,8 +68,8 @@ def query(
         sql = sys.stdin.read() if sql == "-" else sql
         size = home.estimate(sql, dialect=dialect)
         if size is not None:
-            limit = home.settings.maximum_bytes_billed
-            limit_told = f"; it may bill {limit} at most" if limit else ""
+            most = home.settings.maximum_bytes_billed
+            limit_told = f"; it may bill {most} at most" if most else ""
             click.echo(f"the query reads {_readable(size)}{limit_told}", err=True)
         elif dry_run:
             click.echo("the warehouse is in the home: queries cost nothing", err=True)
