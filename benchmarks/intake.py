@@ -20,7 +20,7 @@ from benchmarks import corpus, peers
 from benchmarks.agreement import check_json, check_warehouse
 from benchmarks.contest import Contender, Row, Spent, each, measure, show, timed, whole
 from benchmarks.memory import index_many
-from benchmarks.scanning import dict_scanner, json_scanner
+from benchmarks.scanning import decoded, dict_scanner, json_scanner
 from hilum.dicom.header import read_header
 
 NOTHING = 'name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n'
@@ -56,6 +56,9 @@ def check(paths: list[Path], strangers: list[Path]) -> None:
     """Hold what will be timed against pydicom."""
     elements = check_json([*paths[::5], *strangers[::20], *corpus.enhanced()[:2]])
     print(f"DICOM JSON is pydicom's in {elements:,} of {elements:,} elements")
+    scan, sample = dict_scanner(), [*paths[::5], *strangers[::20], *corpus.enhanced()[:2]]
+    if repr([scan(path) for path in sample]) != repr([decoded(path) for path in sample]):
+        raise SystemExit("the dicts are not what the scanner's elements say")
     ways: list[tuple[Callable[[list[Path], Path], None], bool]] = [
         (run, True),
         (index, True),

@@ -1,7 +1,8 @@
 """Where the time of an index goes: which function is at work, looked at some hundred times a second.
 
 Sampling, since a tracing profiler would make a scanner of many small calls look several times slower than it is. What
-a function calls in C (hashing, Arrow) counts as its own.
+a function calls in C (hashing, Arrow) counts as its own; Python looks only when such a call is over, so a sample
+counts as much processor time as has gone by since the one before.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import signal
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -25,7 +27,7 @@ USED_TO = 60
 """Files that are indexed before, so that imports are not in the picture."""
 
 Samples = Counter[tuple[str, str]]
-"""How often each function was at work, with the innermost one of Hilum that it was called by (or is)."""
+"""Microseconds that each function was at work, with the innermost one of Hilum that it was called by (or is)."""
 
 
 def main() -> None:
@@ -43,7 +45,7 @@ def main() -> None:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
                 samples += process.submit(sample_index, count, digest).result()
         print(
-            f"\nhilum index{'' if digest else ' --no-digest'}, {count} files: {samples.total():,} samples\n"
+            f"\nhilum index{'' if digest else ' --no-digest'}, {count} files: {samples.total() / 1e6:.2f} s\n"
         )
         show(samples)
 
@@ -59,10 +61,14 @@ def sample_index(count: int, digest: bool) -> Samples:
 def sampled(work: Callable[[], object]) -> Samples:
     """Watch some work in this thread."""
     samples: Samples = Counter()
+    last = time.thread_time_ns()
 
     def sample(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        now = time.thread_time_ns()
         if frame is not None:
-            samples[_place(frame)] += 1
+            samples[_place(frame)] += (now - last) // 1000
+        last = now
 
     before = signal.signal(signal.SIGPROF, sample)
     signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)

@@ -10,28 +10,65 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hilum.dicom.elements import DataElement
-from hilum.dicom.scan import Scanner
-from hilum.dicom.scan.elements import ElementForm
+from hilum.dicom.scan import Scanner, scan_elements
 from hilum.dicom.scan.feed import Feed
 from hilum.dicom.scan.json import JsonForm
+from hilum.dicom.scan.tables import Context, Form, decoder, plain
+from hilum.dicom.values import TEXT
+
+Values = dict[int, list[Any]]
+"""Every element's values by tag; a sequence's are such dicts."""
 
 
-def dict_scanner() -> Callable[[Path], dict[int, list[Any]]]:
-    """Gives every element's values by tag; a sequence's are such dicts."""
-    scanner = Scanner(ElementForm())
+class DictForm(Form):
+    """Parts are pairs of a tag and a list of values."""
 
-    def scan(path: Path) -> dict[int, list[Any]]:
-        with path.open("rb", buffering=0) as stream:
-            return _values(scanner.scan(Feed(stream, path.stat().st_size)).parts)
+    mixed = True
+
+    def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
+        decode = decoder(tag, vr, context)
+        if vr not in TEXT:
+            return lambda raw: (tag, decode(raw)[0])
+        text_of = plain(vr)
+
+        def make(raw: bytes) -> tuple[int, list[Any]]:
+            text = text_of(raw)
+            return tag, [text] if text else decode(raw)[0]
+
+        return make
+
+    other = leaf
+
+    def binary(self, tag: int, vr: str) -> tuple[int, list[Any]]:
+        return tag, []
+
+    def sequence(self, tag: int, items: list[Any], context: Context) -> tuple[int, list[Any]]:
+        return tag, items
+
+    def item(self, parts: list[Any], others: list[Any]) -> Values:
+        return dict(parts)
+
+
+def dict_scanner() -> Callable[[Path], Values]:
+    """Gives the values of a file's header."""
+    scanner = Scanner(DictForm())
+
+    def scan(path: Path) -> Values:
+        with open(path, "rb", buffering=0) as stream:
+            return dict(scanner.scan(Feed(stream, stream.seek(0, 2))).parts)
 
     return scan
 
 
-def _values(elements: list[DataElement]) -> dict[int, list[Any]]:
-    return {
-        tag: [_values(item) for item in values] if vr == "SQ" else values for tag, vr, values, _ in elements
-    }
+def decoded(path: Path) -> Values:
+    """The same by way of the scanner's elements, which tests hold against pydicom's."""
+
+    def values(elements: list[Any]) -> Values:
+        return {
+            tag: [values(item) for item in found] if vr == "SQ" else found for tag, vr, found, _ in elements
+        }
+
+    return values(scan_elements(path.read_bytes()))
 
 
 def json_scanner() -> Callable[[Path], str]:
@@ -40,8 +77,8 @@ def json_scanner() -> Callable[[Path], str]:
     scanner = Scanner(form)
 
     def scan(path: Path) -> str:
-        with path.open("rb", buffering=0) as stream:
-            scanned = scanner.scan(Feed(stream, path.stat().st_size))
+        with open(path, "rb", buffering=0) as stream:
+            scanned = scanner.scan(Feed(stream, stream.seek(0, 2)))
         return str(form.item(scanned.parts, scanned.others))
 
     return scan

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import google_access
+import google_costs
 from markdown import as_markdown, table
 from reference_source import python, reasons
 
@@ -296,6 +297,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "steps.md": steps,
     "warehouse.md": warehouse,
     "google-roles.md": google_access.page,
+    "google-costs.md": google_costs.page,
 }
 
 

@@ -43,7 +43,7 @@ class Settings:
         kubernetes: how attempts run on a cluster, a table; see docs/how-to/kubernetes.md.
         store: address of the storage for artifacts and results; empty means ``store`` in the home.
         warehouse: address of a dataset, such as ``bigquery://PROJECT/DATASET``; empty means Parquet in the home.
-        query_bytes: most bytes that one query may bill on BigQuery, such as ``100Gi``.
+        maximum_bytes_billed: most bytes that one query may bill on BigQuery, such as ``100Gi``.
         lead: several engines serve this ledger, and one of them leads.
         dead_letters: Pub/Sub topic for messages that cannot be understood, ``projects/P/topics/T``; empty: they are
             acknowledged with a line in the log.
@@ -52,10 +52,6 @@ class Settings:
         memory: most memory for one attempt, such as ``8Gi``; empty means three quarters of the machine's.
         still: seconds that a watched file must not change before it counts.
         sweep: seconds between two looks at everything that is watched.
-        swept: buckets in which a serving engine looks for objects of lost events, ``gs://bucket/prefix``, with spaces
-            between them; empty means none.
-        swept_every: seconds between the beginnings of two such looks.
-        swept_grace: seconds for which a new object waits for its event before a sweep counts it as lost.
         telemetry: ``otlp`` or ``google`` export metrics and traces by OpenTelemetry; empty means no export.
         actor: who acts, for the audit, such as a service account; empty means the operating system's user.
         audit_reads: who asks for what is in the warehouse stands in the audit, too.
@@ -71,7 +67,7 @@ class Settings:
     kubernetes: KubernetesSettings | None = None
     store: str = ""
     warehouse: str = ""
-    query_bytes: str = "100Gi"
+    maximum_bytes_billed: str = "100Gi"
     lead: bool = False
     dead_letters: str = ""
     health: str = ""
@@ -79,9 +75,6 @@ class Settings:
     memory: str = ""
     still: float = 2.0
     sweep: float = 60.0
-    swept: str = ""
-    swept_every: float = 3600.0
-    swept_grace: float = 600.0
     telemetry: Literal["", "otlp", "google"] = ""
     actor: str = ""
     audit_reads: bool = False
@@ -222,7 +215,7 @@ def _checked(name: str, value: Any, default: Any, where: str) -> Any:
     if type(value) is not type(default):
         kind = "a list of texts" if isinstance(default, tuple) else type(default).__name__
         raise UsageError(f"{where}: {name} must be {kind}, not {value!r}", reason="bad-settings")
-    if name in ("memory", "query_bytes") and value:
+    if name in ("memory", "maximum_bytes_billed") and value:
         parse_bytes(value)
     choices = CHOICES.get(name)
     if choices is not None and value not in choices:

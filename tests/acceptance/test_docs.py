@@ -16,7 +16,20 @@ from beds.documents import FILES, ROOT, RUN, SHOWN, Reader, blocks, matches, pag
 from hilum.cli.main import COMMANDS
 
 KINDS = {*FILES, *RUN, *SHOWN, "sh"}
-OUTSIDE = {"cd", "docker", "git", "helm", "journalctl", "kubectl", "pip", "sudo", "systemctl"}
+OUTSIDE = {
+    "cd",
+    "docker",
+    "gcloud",
+    "git",
+    "helm",
+    "journalctl",
+    "kubectl",
+    "pip",
+    "sudo",
+    "systemctl",
+    "terraform",
+    "zip",
+}
 OURS = {"deploy/images/build"}
 """Programs that a reader has and that no test runs on their behalf."""
 

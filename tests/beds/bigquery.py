@@ -1,7 +1,7 @@
 """A real SQL engine that speaks BigQuery's API, for tests: goccy's bigquery-emulator.
 
 It is built once by Go and kept outside the checkout, under its version. It ends with the test process, see
-beds/held.py. Its memory grows with every statement, so each test module starts one anew.
+beds/held.py. Its memory grows with every statement, so tests start one anew.
 
 Where it is not BigQuery: docs/how-to/bigquery-warehouse.md. By hand, or as its check::
 
@@ -95,6 +95,11 @@ class Served:
         """A new dataset's, which nobody has made yet."""
         return f"bigquery://{PROJECT}/test_{uuid.uuid4().hex[:12]}?nesting={nesting}"
 
+    def point(self, patch: pytest.MonkeyPatch) -> None:
+        """Lead Google's clients here, those of processes that are started included."""
+        patch.setenv("BIGQUERY_EMULATOR_HOST", self.door.host)
+        patch.setenv("BIGQUERY_EMULATOR_GRPC", self.door.grpc)
+
     def stop(self) -> None:
         self.door.close()
         self.server.stop()
@@ -112,11 +117,18 @@ def bigquery_server() -> Iterator[Served]:
 
 
 @pytest.fixture
-def bigquery(bigquery_server: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    """The emulator, to which clients of this test and of what it starts find by themselves."""
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery_server.door.host)
-    monkeypatch.setenv("BIGQUERY_EMULATOR_GRPC", bigquery_server.door.grpc)
-    return bigquery_server
+def bigquery(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """An emulator of the test's own, which clients of it and of what it starts find by themselves.
+
+    With each dataset that an emulator has, all that it does takes longer.
+    """
+    program = built()
+    if program is None:
+        pytest.skip("no BigQuery emulator here, and no Go to build it with")
+    served = Served(program)
+    served.point(monkeypatch)
+    yield served
+    served.stop()
 
 
 def main() -> None:

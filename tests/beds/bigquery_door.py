@@ -39,7 +39,7 @@ class Door:
 
     Attributes:
         rest_faults: what the next requests get instead of an answer: status and Google's reason.
-        append_faults: what the next appends get: a gRPC status code, or a function of the request that gives an answer.
+        append_faults: what the next appends get: a gRPC status code, or a function from request to answer.
         requests: method, path and body of every request; appends: every request of AppendRows.
     """
 
@@ -143,10 +143,9 @@ class Door:
         self._json("DELETE", path)
         made = {key: before[key] for key in ("tableReference", "description") if key in before}
         self._json("POST", tables, {**made, **document, "tableReference": reference})
-        self._query(
-            reference,
-            f"INSERT INTO `{kept}.{name}` ({columns}) SELECT {columns} FROM `{kept}.{old}`",
-        )
+        wanted = {field["name"]: field for field in document["schema"]["fields"]}
+        filled = ", ".join(_widened(field, wanted[field["name"]]) for field in fields)
+        self._query(reference, f"INSERT INTO `{kept}.{name}` ({columns}) SELECT {filled} FROM `{kept}.{old}`")
         self._json("DELETE", f"{tables}/{old}")
         for view in sorted(views, key=lambda each: int(each.get("creationTime") or 0)):
             parts = ("tableReference", "view", "description", "labels")
@@ -210,6 +209,29 @@ class Door:
         if found.append_result:
             found.append_result = types.AppendRowsResponse.AppendResult()  # a default stream tells no offset
         return types.AppendRowsResponse.serialize(found)
+
+
+def _widened(before: Any, after: Any) -> str:
+    """A column as it is read from the table before, with the fields that its record has now."""
+    name = f"`{before['name']}`"
+    if before.get("fields") == after.get("fields"):
+        return name
+    there = {field["name"] for field in before["fields"]}
+
+    def parts(of: str) -> str:
+        return ", ".join(
+            f"{of}.`{each['name']}`" if each["name"] in there else f"{_nothing(each)} AS `{each['name']}`"
+            for each in after["fields"]
+        )
+
+    if before.get("mode") == "REPEATED":
+        return f"ARRAY(SELECT AS STRUCT {parts('item')} FROM UNNEST({name}) AS item)"
+    return f"IF({name} IS NULL, NULL, STRUCT({parts(name)}))"
+
+
+def _nothing(field: Any) -> str:
+    kind = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}.get(field["type"], field["type"])
+    return f"CAST([] AS ARRAY<{kind}>)" if field.get("mode") == "REPEATED" else f"CAST(NULL AS {kind})"
 
 
 def broken_rule(data: bytes, request: Any, first: Any) -> str:

@@ -40,13 +40,19 @@ def real_files() -> tuple[Path, ...]:
     return tuple(sorted([*map(real_file, SINGLE), *inside]))
 
 
-def warehouse_of(folder: Path, paths: list[Path]) -> LocalWarehouse:
-    """A warehouse below ``folder`` with the headers of these files, in two batches."""
+def lines_of(paths: list[Path]) -> list[str]:
+    """A row of ``dicom_metadata`` for each of these files, as a line."""
     lines = []
     for path in paths:
         header = read_header(path)
         found = {"FileURI": path.as_uri(), "FileSize": path.stat().st_size, "Source": path.parent.name}
         lines.append(line_of({"_row_id": path.as_uri(), **found, **json.loads(header.row)}) + "\n")
+    return lines
+
+
+def warehouse_of(folder: Path, paths: list[Path]) -> LocalWarehouse:
+    """A warehouse below ``folder`` with the headers of these files, in two batches."""
+    lines = lines_of(paths)
     warehouse = LocalWarehouse(folder / "warehouse")
     half = len(lines) // 2
     for number, part in enumerate((lines[:half], lines[half:]), 1):

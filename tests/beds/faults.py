@@ -104,10 +104,10 @@ class Proxy(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, upstream: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, upstream: str, address: str = "127.0.0.1") -> None:
+        super().__init__((address, 0), _Handler)
         self.upstream = upstream
-        self.host = f"http://127.0.0.1:{self.server_port}"
+        self.host = f"http://{address}:{self.server_port}"
         self.rule: Rule = lambda request: None
         self.seen: list[Request] = []
         self.faulted = 0
@@ -118,9 +118,9 @@ class Proxy(ThreadingHTTPServer):
 
 
 @contextmanager
-def faulty(upstream: str) -> Iterator[Proxy]:
-    """A proxy that works until the block ends."""
-    with Proxy(upstream) as proxy:
+def faulty(upstream: str, address: str = "127.0.0.1") -> Iterator[Proxy]:
+    """A proxy at an address of this machine that works until the block ends."""
+    with Proxy(upstream, address) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

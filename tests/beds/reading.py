@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from itertools import chain
 
@@ -16,6 +17,11 @@ def doubled(numbers: Sequence[int]) -> list[int]:
 
 def whose(numbers: Sequence[int]) -> list[int]:
     return [os.getpid() for _ in numbers]
+
+
+def knows_colorsys(numbers: Sequence[int]) -> list[bool]:
+    """Whether a module is there that nothing here imports."""
+    return ["colorsys" in sys.modules for _ in numbers]
 
 
 def wide(numbers: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -15,6 +15,7 @@ from beds.headers import lines
 from hilum.errors import TerminalError
 from hilum.warehouse.interface import QueryError, Warehouse
 from hilum.warehouse.local import LocalWarehouse
+from hilum.warehouse.people import PEOPLE
 from hilum.warehouse.tables import TABLES, VIEWS
 
 Opened = Callable[[Path], Warehouse]
@@ -44,6 +45,10 @@ ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Opened]] = {"local": local
 """Each makes handles on the warehouse in a folder; two handles on one folder see the same rows."""
 
 
+only_files = pytest.mark.parametrize("opened", ["local"], indirect=True)
+"""For what only files have: compaction, and statements of DuckDB that are no queries."""
+
+
 @pytest.fixture(params=ADAPTERS)
 def opened(request: pytest.FixtureRequest) -> Opened:
     return ADAPTERS[request.param](request)
@@ -68,12 +73,14 @@ def run(row_id: str, run_id: str, state: str, **columns: Any) -> dict[str, Any]:
 
 
 def test_an_empty_warehouse_has_all_tables_and_views_with_their_columns(warehouse: Warehouse) -> None:
-    for name in [*TABLES, *VIEWS]:
+    for name in [*TABLES, *VIEWS, *PEOPLE]:
         assert warehouse.query(f"SELECT * FROM {name}").num_rows == 0
     assert ask(warehouse, "SELECT count(*), sum(FileSize) FROM dicom_metadata WHERE Modality = 'CT'") == [
         (0, None)
     ]
-    assert {info.name: info.rows for info in warehouse.tables()} == dict.fromkeys([*TABLES, *VIEWS], 0)
+    assert {info.name: info.rows for info in warehouse.tables()} == dict.fromkeys(
+        [*TABLES, *VIEWS, *PEOPLE], 0
+    )
 
 
 def test_rows_come_back_with_the_types_of_their_columns(warehouse: Warehouse) -> None:
@@ -110,13 +117,26 @@ def test_rows_come_back_with_the_types_of_their_columns(warehouse: Warehouse) ->
     assert row["PatientName"]["Alphabetic"]["FamilyName"] == "Doe"
     assert row["ArrivalTime"] == datetime(2026, 1, 1, tzinfo=UTC)
     assert row["FrameReferenceDateTime"] == datetime(2020, 2, 29, 10, 20, 30, tzinfo=UTC)
-    assert ask(warehouse, "SELECT value, text, instances FROM measurements ORDER BY _row_id") == [
-        (3.0, None, ["1.2", "1.3"]),
-        (None, "ok", None),
-    ]
+    measured, worded = ask(warehouse, "SELECT value, text, instances FROM measurements ORDER BY _row_id")
+    assert measured == (3.0, None, ["1.2", "1.3"])
+    assert worded[:2] == (None, "ok")
+    assert not worded[2]  # BigQuery has no null lists: a list that is not there is an empty one
     assert ask(warehouse, "SELECT reused FROM tasks") == [(True,)]
 
 
+def test_fields_of_a_sequence_are_the_union_of_what_came(warehouse: Warehouse) -> None:
+    code = {"CodeValue": "T-1"}
+    warehouse.append(1, {}, lines(header("a", AnatomicRegionSequence=[code])))
+    warehouse.append(2, {}, lines(header("b", AnatomicRegionSequence=[code, {"CodeMeaning": "chest"}])))
+    warehouse.append(3, {}, lines(header("c", AnatomicRegionSequence=[])))
+    sql = """
+        SELECT _row_id, region.CodeValue, region.CodeMeaning
+        FROM dicom_metadata, unnest(AnatomicRegionSequence) AS r(region) ORDER BY 1, 2 NULLS FIRST
+    """
+    assert ask(warehouse, sql) == [("a", "T-1", None), ("b", None, "chest"), ("b", "T-1", None)]
+
+
+@only_files  # the emulator cannot read a record in a record; see docs/how-to/bigquery-warehouse.md
 def test_sequences_are_lists_of_records_whose_fields_are_the_union_of_what_came(warehouse: Warehouse) -> None:
     code = {"CodeValue": "T-1"}
     warehouse.append(1, {}, lines(header("a", AnatomicRegionSequence=[code])))
@@ -171,16 +191,16 @@ def test_a_retracted_row_leaves_its_view_and_no_other(warehouse: Warehouse) -> N
 def test_a_batch_that_comes_again_changes_nothing(warehouse: Warehouse) -> None:
     rows = {"arrivals": [{"uri": "a"}, {"uri": "b"}], "runs": [run("1", "r-1", "running")]}
     warehouse.append(1, rows)
-    before = warehouse.query("SELECT * FROM all_arrivals ORDER BY ALL")
+    before = warehouse.query("SELECT * FROM all_arrivals ORDER BY uri")
     warehouse.append(1, rows)
-    assert warehouse.query("SELECT * FROM all_arrivals ORDER BY ALL") == before
+    assert warehouse.query("SELECT * FROM all_arrivals ORDER BY uri") == before
     assert ask(warehouse, "SELECT count(*) FROM all_runs") == [(1,)]
 
 
 def test_a_batch_that_comes_again_after_compaction_changes_nothing(warehouse: Warehouse) -> None:
     for batch in range(1, 30):
         warehouse.append(batch, {"arrivals": [{"uri": str(batch)}]})
-    assert warehouse.compact() > 0
+    warehouse.compact()
     for batch in (1, 7, 29):
         warehouse.append(batch, {"arrivals": [{"uri": str(batch)}]})
     assert ask(warehouse, "SELECT count(*), count(DISTINCT uri) FROM all_arrivals") == [(29, 29)]
@@ -218,11 +238,12 @@ def test_appending_repeating_and_compacting_in_any_order_keep_every_row_once(
         elif batches:
             warehouse.append(len(batches), {"runs": batches[-1]})
     written = [(n, i, row["_row_id"]) for n, rows in enumerate(batches, 1) for i, row in enumerate(rows)]
-    assert ask(warehouse, "SELECT _batch, _seq, _row_id FROM all_runs ORDER BY ALL") == written
+    assert ask(warehouse, "SELECT _batch, _seq, _row_id FROM all_runs ORDER BY 1, 2") == written
     newest = {row["run_id"]: row["state"] for rows in batches for row in rows}
     assert dict(ask(warehouse, "SELECT run_id, state FROM runs")) == newest
 
 
+@only_files
 def test_compacting_twice_has_nothing_left_to_do(warehouse: Warehouse) -> None:
     for batch in range(1, 20):
         warehouse.append(batch, {"arrivals": [{"uri": str(batch)}]})
@@ -277,8 +298,13 @@ def test_tables_tell_how_many_rows_they_show(warehouse: Warehouse) -> None:
     warehouse.append(1, {"runs": [run("1", "r-1", "running"), run("2", "r-1", "failed")]})
     info = {info.name: info for info in warehouse.tables()}
     assert info["runs"].rows == 1
-    assert info["runs"].size > 0
     assert info["series"].size == 0
+
+
+@only_files  # the emulator does not know how large a table is
+def test_tables_tell_their_bytes(warehouse: Warehouse) -> None:
+    warehouse.append(1, {"runs": [run("1", "r-1", "running")]})
+    assert {info.name: info.size for info in warehouse.tables()}["runs"] > 0
 
 
 @pytest.mark.parametrize(
@@ -353,18 +379,91 @@ def test_an_error_about_a_value_does_not_tell_the_value(warehouse: Warehouse, sq
     [
         "WITH r AS (SELECT * FROM runs) SELECT count(*) FROM r",
         "FROM runs",
+        "SELECT 1 AS \"update\", 'copy; insert' AS x -- merge\n",
+        "SELECT 'é' AS a, count(*) FROM runs;",
+        "SELECT table_name FROM information_schema.tables WHERE table_name = 'studies'",
+    ],
+)
+def test_queries_of_all_kinds_are_answered(warehouse: Warehouse, sql: str) -> None:
+    warehouse.append(1, {"runs": [run("1", "r-1", "running")]})
+    assert warehouse.query(sql).num_rows > 0
+
+
+@only_files
+@pytest.mark.parametrize(
+    "sql",
+    [
         "DESCRIBE runs",
         "SHOW TABLES",
         "SUMMARIZE runs",
         "EXPLAIN SELECT * FROM runs",
         "EXPLAIN ANALYZE SELECT * FROM runs",
         "PIVOT runs ON state USING count(*)",
-        "SELECT 1 AS \"update\", 'copy; insert' AS x -- merge\n",
         "SELECT * FROM range(3)",
-        "SELECT 'é' AS a, count(*) FROM runs;",
-        "SELECT table_name FROM information_schema.tables WHERE table_name = 'studies'",
     ],
 )
-def test_reading_statements_of_all_kinds_are_answered(warehouse: Warehouse, sql: str) -> None:
+def test_statements_of_duckdb_that_only_read_are_answered(warehouse: Warehouse, sql: str) -> None:
     warehouse.append(1, {"runs": [run("1", "r-1", "running")]})
     assert warehouse.query(sql).num_rows > 0
+
+
+def at(second: int) -> str:
+    return f"2026-01-01T00:00:{second:02}+00:00"
+
+
+def test_views_for_people_answer_from_the_rows_that_they_are_about(warehouse: Warehouse) -> None:
+    def task(number: int, state: str, **columns: Any) -> dict[str, Any]:
+        about = {"task_id": f"t-{number}", "run_id": "r-1", "step": "qc", "task_key": f"k-{number}"}
+        return {"_row_id": f"t-{number}", "state": state, **about, **columns}
+
+    scanned = {"Manufacturer": "ACME", "ManufacturerModelName": "One", "InstitutionName": "North"}
+    warehouse.append(
+        1,
+        {
+            "runs": [run("1", "r-1", "failed", pipeline="p", created_at=at(0))],
+            "tasks": [
+                task(1, "succeeded", started_at=at(1), finished_at=at(4)),
+                task(2, "dead", started_at=at(3), finished_at=at(4), reason="step-failed"),
+                task(3, "succeeded", started_at=at(3), finished_at=at(59), reused=True),
+            ],
+            "attempts": [
+                {
+                    "_row_id": "a",
+                    "attempt_id": "a",
+                    "run_id": "r-1",
+                    "executor": "process",
+                    "started_at": at(1),
+                    "finished_at": at(4),
+                    "cpu_seconds": 2.5,
+                    "max_rss": 7,
+                }
+            ],
+            "measurements": [
+                {
+                    "_row_id": "m",
+                    "measurement_id": "m",
+                    "task_key": "k-1",
+                    "step": "qc",
+                    "name": "missing",
+                    "value": 2.0,
+                    "SeriesInstanceUID": "2.1",
+                }
+            ],
+            "task_results": [{"_row_id": "k", "task_key": "k-1", "step": "qc", "revision": "v", "code": "c"}],
+            "revisions": [{"_row_id": "v", "revision": "v", "SOPInstanceUID": "i-1", "digest": "d"}],
+            "audit": [{"_row_id": "u", "audit_id": "u", "action": "exported", "count": 3, "acted_at": at(5)}],
+        },
+        lines(
+            header("i-1", SOPInstanceUID="i-1", SeriesInstanceUID="2.1", Modality="CT", FileSize=9, **scanned)
+        ),
+    )
+    assert ask(warehouse, "SELECT * FROM step_latency") == [("p", "qc", 2, 2.0, 2.0, 3.0)]
+    assert ask(warehouse, "SELECT step, reason, tasks, runs FROM failures") == [("qc", "step-failed", 1, 1)]
+    sql = "SELECT ManufacturerModelName, Modality, series, instances, bytes FROM scanner_throughput"
+    assert ask(warehouse, sql) == [("One", "CT", 1, 1, 9)]
+    assert ask(warehouse, "SELECT * FROM pipeline_cost") == [("p", "process", 1, 1, 3.0, 2.5, 7)]
+    sql = "SELECT InstitutionName, name, series, least, mean, most FROM findings_by_site"
+    assert ask(warehouse, sql) == [("North", "missing", 1, 2.0, 2.0, 2.0)]
+    sql = "SELECT measurement_id, code, SOPInstanceUID, digest, Manufacturer FROM measurement_lineage"
+    assert ask(warehouse, sql) == [("m", "c", "i-1", "d", "ACME")]
+    assert ask(warehouse, 'SELECT action, "count" FROM audit_trail') == [("exported", 3)]

@@ -5,10 +5,12 @@ What is chosen is imported when it is chosen, so a home without containers never
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hilum.errors import UsageError
+from hilum.kernel.address import is_in_bucket
 from hilum.kernel.clock import Clock
 from hilum.settings import Settings, parse_bytes
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from hilum.sources.interface import Source
     from hilum.storage import Storage
     from hilum.warehouse.interface import Warehouse
+
+SUBSCRIPTION = "pubsub://"
 
 
 def ledger_url(settings: Settings, home: Path) -> str:
@@ -39,23 +43,29 @@ def warehouse(settings: Settings, home: Path) -> Warehouse:
         from hilum.warehouse.bigquery.address import parse_address
         from hilum.warehouse.bigquery.warehouse import BigQueryWarehouse
 
-        limit = parse_bytes(settings.query_bytes) if settings.query_bytes else None
+        limit = parse_bytes(settings.maximum_bytes_billed) if settings.maximum_bytes_billed else None
         return BigQueryWarehouse(parse_address(settings.warehouse), limit=limit)
     from hilum.warehouse.local import LocalWarehouse
 
     return LocalWarehouse(home / "warehouse")
 
 
-def watched(settings: Settings, home: Path, clock: Clock, address: str | Path) -> Source:
-    """What a serving engine takes arrivals from: a subscription of Pub/Sub, a bucket or a folder that is watched."""
-    if str(address).startswith("pubsub://"):
+def watched(settings: Settings, home: Path, clock: Clock, watch: Sequence[str | Path]) -> Iterator[Source]:
+    """What a serving engine takes arrivals from: subscriptions of Pub/Sub, buckets that are listed, folders that are
+    watched. A bucket beside a subscription is swept: what only its listing tells of was lost on the way."""
+    events = any(str(each).startswith(SUBSCRIPTION) for each in watch)
+    return (_watched(settings, home, clock, each, events) for each in watch)
+
+
+def _watched(settings: Settings, home: Path, clock: Clock, address: str | Path, events: bool) -> Source:
+    if str(address).startswith(SUBSCRIPTION):
         from hilum.sources.pubsub import PubSubSource
 
         return PubSubSource(str(address), clock, settings.dead_letters)
-    if str(address).startswith("gs://"):
+    if is_in_bucket(str(address)):
         from hilum.sources.bucket import WatchedBucket
 
-        return WatchedBucket(str(address), clock, sweep=settings.sweep)
+        return WatchedBucket(str(address), clock, sweep=settings.sweep, events=events)
     from hilum.sources.watch import WatchedFolder
 
     return WatchedFolder(
@@ -65,14 +75,6 @@ def watched(settings: Settings, home: Path, clock: Clock, address: str | Path) -
         sweep=settings.sweep,
         skip=(home,),
     )
-
-
-def swept(settings: Settings, clock: Clock) -> list[Source]:
-    """The buckets that a serving engine sweeps for lost events."""
-    from hilum.sources.bucket import WatchedBucket
-
-    every, grace = settings.swept_every, settings.swept_grace
-    return [WatchedBucket(each, clock, sweep=every, grace=grace) for each in settings.swept.split()]
 
 
 def executor(settings: Settings, home: Path, clock: Clock, *, images: bool) -> Executor:

@@ -222,26 +222,28 @@ class Home:
 
     def sweep(
         self,
-        address: str,
-        *,
-        grace: float | None = None,
+        *addresses: str,
         observer: Observer | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> IntakeReport:
-        """Compare what a bucket has with the ledger, and take in what no event told of, for a serving engine.
+        """Take in what lies in buckets and no event has told of; the engine that serves goes on with it.
+
+        A listing is compared with the ledger page by page; what the ledger knows is not read.
 
         Args:
-            address: ``gs://bucket/prefix`` or a pattern.
-            grace: seconds; younger objects are left out, since their event may be under way. By default the
-                setting's.
-            stop: asked for each batch; True ends the sweep early. What it took in stays, and the next one goes on.
+            addresses: ``gs://bucket/prefix`` or patterns.
+            observer: told what happens.
+            stop: asked now and then; True ends the sweep early, and the next one begins anew.
+
+        Raises:
+            UsageError: ``no-such-path`` where nothing is.
         """
         from hilum.engine.intake import Intake
         from hilum.engine.readers import default_workers
         from hilum.engine.settle import follow_moves
         from hilum.sources.bucket import Sweep
+        from hilum.sources.inputs import named
 
-        recorder = self._recorder()
         intake = Intake(
             self.ledger,
             self.clock,
@@ -249,11 +251,7 @@ class Home:
             lambda subjects: follow_moves(self.ledger, self.storage, subjects),
             self.settings.workers or default_workers(),
         )
-        source = Sweep(address, self.clock, self.settings.swept_grace if grace is None else grace)
-        report = intake.take(source, stop=stop)
-        recorder.record()
-        recorder.finish()
-        return report
+        return intake.take(Sweep(named(addresses), self.clock), stop=stop)
 
     def serve(
         self,
@@ -262,7 +260,7 @@ class Home:
         observer: Observer | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Watch folders and process what arrives, until ``stop``."""
+        """Process what arrives in folders and buckets and through subscriptions, until ``stop``."""
         from hilum.engine.lead import Leadership
         from hilum.engine.serve import serve
         from hilum.model.codec import to_json
@@ -273,8 +271,7 @@ class Home:
         self._audit(
             "engine-configured", to_json(self.settings), [each.plan.spec for each in engine.planner.pipelines]
         )
-        sources = [adapters.watched(self.settings, self.root, self.clock, each) for each in watch]
-        sources += adapters.swept(self.settings, self.clock)
+        sources = list(adapters.watched(self.settings, self.root, self.clock, watch))
         pulse = Pulse(self.clock)
         leadership = Leadership(self.ledger, self.clock, engine.owner) if self.settings.lead else None
         health = None
@@ -550,6 +547,18 @@ class Home:
 
         parts = (lambda: self.ledger, lambda: self.storage, lambda: self.warehouse)
         return Doctor(self.root, *parts, self.clock, deep=deep).examine()
+
+    def doctor_google(self, *addresses: str) -> Iterator[Finding]:
+        """What is wrong with the project on Google Cloud that this home's settings speak of; nothing is changed.
+
+        Args:
+            addresses: what an engine takes in: ``pubsub://PROJECT/SUBSCRIPTION``, ``gs://BUCKET``.
+        """
+        from hilum.app.google import examine
+        from hilum.app.google.ask import Google
+        from hilum.app.google.deployment import deployment
+
+        return examine(Google(), deployment(self.settings, addresses), self.clock)
 
     def mend(self) -> list[str]:
         """Mend what can be mended safely; a line for each thing done."""

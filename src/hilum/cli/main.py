@@ -26,7 +26,7 @@ COMMANDS = {
     "run": ("hilum.cli.run:run", "Process what is at PATHS, and stop when all of it is done."),
     "index": ("hilum.cli.index:index", "Headers of what is at PATHS to the warehouse, and nothing else."),
     "serve": ("hilum.cli.serve:serve", "Watch folders and process what arrives, until told to stop."),
-    "sweep": ("hilum.cli.sweep:sweep", "Take in what a bucket has and no event told of."),
+    "sweep": ("hilum.cli.sweep:sweep", "Take in what lies in buckets and no event has told of."),
     "status": ("hilum.cli.status:status", "How the home is doing: arrivals, runs, failures, what waits."),
     "query": ("hilum.cli.query:query", "Ask the warehouse in SQL."),
     "lineage": ("hilum.cli.lineage:lineage", "Where a result came from, and what was made from it."),

@@ -68,9 +68,8 @@ def query(
         sql = sys.stdin.read() if sql == "-" else sql
         size = home.estimate(sql, dialect=dialect)
         if size is not None:
-            limit_told = (
-                f"; it may bill {home.settings.query_bytes} at most" if home.settings.query_bytes else ""
-            )
+            most = home.settings.maximum_bytes_billed
+            limit_told = f"; it may bill {most} at most" if most else ""
             click.echo(f"the query reads {_readable(size)}{limit_told}", err=True)
         elif dry_run:
             click.echo("the warehouse is in the home: queries cost nothing", err=True)

@@ -48,7 +48,9 @@ def serve(
     lead: bool | None,
     health: str | None,
 ) -> None:
-    """Watch folders and process what arrives once its series has settled.
+    """Watch folders, subscriptions and buckets, and process what arrives once its series has settled.
+
+    A bucket is listed every so many seconds (--sweep). Beside a subscription that finds what events were lost.
 
     SIGTERM or Ctrl-C: what is at work is finished, nothing new is begun, and the process ends with 0.
     """

@@ -1,49 +1,40 @@
-"""`hilum sweep`: events get lost, so compare what a bucket has with what the ledger knows."""
+"""`hilum sweep`: events get lost, so now and then somebody compares what is there with what is known."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import click
 
 from hilum.cli.main import Options
 from hilum.cli.output import counted, json_option, print_json, tallied
 from hilum.cli.run import quiet, stop_on_signals, workers_option
-from hilum.errors import UsageError
-from hilum.kernel.address import is_in_bucket
-
-SEEN = ("unchanged", "stale")
-"""Objects of which the ledger knows this version, or a newer one."""
+from hilum.engine.intake import UNCHANGED
 
 
 @click.command()
-@click.argument("address")
-@click.option(
-    "--grace", type=click.FloatRange(min=0), help="Seconds that an object waits for its event (600)."
-)
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @workers_option
 @json_option
 @click.pass_obj
-def sweep(options: Options, address: str, grace: float | None, workers: int | None, as_json: bool) -> None:
-    """Take in what is at ADDRESS (gs://bucket/prefix) and no event told of; a serving engine processes it.
+def sweep(options: Options, addresses: Sequence[str], workers: int | None, as_json: bool) -> None:
+    """Take in what lies in buckets and no event has told of.
 
-    It lists in pages and reads only what the ledger does not know. Stopped at any time, the next one goes on.
-    Exit code 0: all was looked at; 130: it was stopped.
+    ADDRESS is gs://BUCKET, gs://BUCKET/PREFIX or a pattern in quotes. It is listed in pages and compared with the
+    ledger; what is known is not read. The engine that serves goes on with what was found.
+    Exit code 0: nothing that was found was refused; 1: something was; 2: wrong use.
     """
     from hilum.cli.progress import ProgressBars
 
-    if not is_in_bucket(address):
-        raise UsageError(f"{address} is no address of a bucket", hint="write gs://bucket/prefix")
-    options.settings |= {"workers": workers}
-    stop = stop_on_signals()
-    with options.open(create=True, log_level=quiet()) as home:
-        with ProgressBars() as bars:
-            report = home.sweep(address, grace=grace, observer=bars, stop=stop)
-    found = {name: number for name, number in report.counts.items() if name not in SEEN}
-    listed, stopped = sum(report.counts.values()), stop()
+    options.settings["workers"] = workers
+    with options.open(create=True, log_level=quiet()) as home, ProgressBars() as bars:
+        report = home.sweep(*addresses, observer=bars, stop=stop_on_signals())
+    known = report.counts.get(UNCHANGED, 0)
+    found = {name: number for name, number in report.counts.items() if number and name != UNCHANGED}
+    news = sum(found.values())
     if as_json:
-        known = listed - sum(found.values())
-        print_json({"objects": listed, "known": known, "found": found, "interrupted": stopped})
+        print_json({"home": str(home.root), "listed": known + news, "known": known, "found": found})
     else:
-        click.echo(
-            f"{counted(listed, 'object')}: " + (f"found {tallied(found)}" if found else "nothing was lost")
-        )
-    raise click.exceptions.Exit(130 if stopped else 0)
+        what = f": {tallied(found)}" if found else ""
+        click.echo(f"{counted(known + news, 'object')}: {known:,} known, {news:,} were not{what}")
+    raise click.exceptions.Exit(int(bool(found.get("quarantined"))))

@@ -52,8 +52,8 @@ def to_date(value: Value) -> int:
 
 def to_time(value: Value) -> int:
     """``HHMMSS.FFFFFF``, or ACR-NEMA's ``HH:MM:SS``, as microseconds of the day; what is left out is zero."""
-    found = _time(to_text(value))
-    return ((found.hour * 60 + found.minute) * 60 + found.second) * 1_000_000 + found.microsecond
+    hour, minute, second, microsecond = _time(to_text(value))
+    return ((hour * 60 + minute) * 60 + second) * 1_000_000 + microsecond
 
 
 def to_timestamp(value: Value, offset: str = "") -> str:
@@ -64,7 +64,7 @@ def to_timestamp(value: Value, offset: str = "") -> str:
     """
     text = to_text(value)
     digits, sign, zone = text.partition("+") if "+" in text else text.partition("-")
-    local = datetime.combine(_date(digits[:8]), _time(digits[8:] or "00"))
+    local = datetime.combine(_date(digits[:8]), time(*_time(digits[8:] or "00")))
     found = _OFFSET.fullmatch(sign + zone or offset or "+0000")
     if not found:
         raise ValueError("not an offset from UTC")
@@ -84,12 +84,15 @@ def _date(text: str) -> date:
     return date(year, month, day)
 
 
-def _time(text: str) -> time:
+def _time(text: str) -> tuple[int, int, int, int]:
     found = _TIME.fullmatch(text)
     if not found:
         raise ValueError("not a time")
     hour, minute, second, fraction = found.groups(default="0")
-    return time(int(hour), int(minute), int(second), int(fraction.ljust(6, "0")))
+    parts = int(hour), int(minute), int(second), int(fraction.ljust(6, "0"))
+    if parts[0] > 23 or parts[1] > 59 or parts[2] > 59:
+        raise ValueError("not a time")
+    return parts
 
 
 def to_name(value: Value) -> dict[str, dict[str, str]]:

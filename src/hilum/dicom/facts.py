@@ -48,6 +48,12 @@ class Fact(NamedTuple):
 
     def value(self, values: list[Any]) -> Any:
         """The fact of a filled element; None if it is none."""
+        if len(values) == 1 and values[0].__class__ is str and len(values[0]) <= LONGEST:
+            try:
+                value = self.convert(values[0])
+            except ValueError:
+                return None
+            return value if self.single else [value]
         if self.single and len(values) > 1:
             if self.convert is not to_text:
                 return None

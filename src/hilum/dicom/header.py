@@ -29,6 +29,7 @@ from hilum.dicom.uid import is_valid_uid
 from hilum.errors import HilumError, UnreadableError
 
 SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = IDENTITY = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
+IDENTIFYING = ("SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,14 @@ class Header:
     row: str = "{}"
 
 
-def open_object(path: Path) -> BinaryIO:
+def open_object(path: str | Path) -> BinaryIO:
     """Open a file for :func:`read_header`; a FIFO or a device is refused before it could block.
 
     Raises:
         UnreadableError: ``not-regular``, or ``unreadable`` where the system refuses or the file is gone.
     """
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
             os.scandir(path).close()  # it is an object only where this is refused
         if not stat.S_ISREG(mode):
@@ -80,11 +81,12 @@ def _not_regular() -> UnreadableError:
     return UnreadableError("not a regular file", reason="not-regular")
 
 
-def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
+def read_header(path: Path, stream: BinaryIO | None = None, *, facts: bool = True) -> Header:
     """Read a header up to the pixel data.
 
     Args:
         stream: the object, opened by the caller and left open, at any position; ``path`` is not touched then.
+        facts: whether facts are wanted.
 
     Raises:
         IgnoredError: ``not-dicom``, ``dicomdir``.
@@ -94,11 +96,11 @@ def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
     """
     if stream is None:
         with open_object(path) as opened:
-            return read_header(path, opened)
+            return read_header(path, opened, facts=facts)
     try:
         size = stream.seek(0, io.SEEK_END)
         try:
-            return _read(stream, size)
+            return _read(stream, size, facts)
         finally:
             if stream.seek(0, io.SEEK_END) != size:
                 raise changed() from None
@@ -113,44 +115,42 @@ def read_header(path: Path, stream: BinaryIO | None = None) -> Header:
 
 
 class _Scanners(threading.local):
-    """A scanner for each thread, since it learns as it reads."""
+    """Scanners for each thread, since they learn as they read: one for rows, one for rows with facts."""
 
     def __init__(self) -> None:
-        self.form = RowForm()
-        self.scanner = Scanner(self.form)
+        self.forms = RowForm(IDENTIFYING), RowForm()
+        self.scanners = tuple(map(Scanner, self.forms))
 
 
 _scanners = _Scanners()
 
 
-def _read(stream: BinaryIO, size: int) -> Header:
+def _read(stream: BinaryIO, size: int, facts: bool) -> Header:
     try:
-        return _scanned(stream, size)
+        return _scanned(stream, size, facts)
     except Unsure:
         pass  # and what the scanner held is freed
     with quiet_pydicom():
-        return _parsed(stream)
+        return _parsed(stream, facts)
 
 
-def _scanned(stream: BinaryIO, size: int) -> Header:
+def _scanned(stream: BinaryIO, size: int, wanted: bool) -> Header:
     if not size:
         raise Unsure
-    scanned = _scanners.scanner.scan(Feed(stream, size))
-    row, facts = _scanners.form.finish(scanned.parts, scanned.others)
-    uids = [
-        facts.get(keyword, "")
-        for keyword in ("SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID")
-    ]
+    scanned = _scanners.scanners[wanted].scan(Feed(stream, size))
+    row, facts = _scanners.forms[wanted].finish(scanned.parts, scanned.others)
+    uids = [facts.get(keyword, "") for keyword in IDENTIFYING]
     if not all(map(is_valid_uid, (*uids, scanned.transfer_syntax_uid))):
         raise Unsure
     if scanned.position:
         feed = scanned.feed
         check_pixels(feed.stream, scanned.position, scanned.length, feed.size, scanned.little)
     instance, sop_class, series, study = uids
-    return Header(instance, sop_class, series, study, scanned.transfer_syntax_uid, facts, row)
+    told = facts if wanted else {}
+    return Header(instance, sop_class, series, study, scanned.transfer_syntax_uid, told, row)
 
 
-def _parsed(stream: BinaryIO) -> Header:
+def _parsed(stream: BinaryIO, facts: bool = True) -> Header:
     parsed = parse(stream)
     elements = decode(parsed.meta) + decode(parsed.dataset, allowance=parsed.allowance)
     uids = _identity(elements)
@@ -162,7 +162,7 @@ def _parsed(stream: BinaryIO) -> Header:
         series_instance_uid=uids[SERIES],
         study_instance_uid=uids[STUDY],
         transfer_syntax_uid=parsed.transfer_syntax_uid,
-        facts=facts_of(elements),
+        facts=facts_of(elements) if facts else {},
         row=row_text(elements),
     )
 

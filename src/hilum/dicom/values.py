@@ -20,11 +20,12 @@ STRIPPED = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 """VRs of the default repertoire, in which spaces on either side mean nothing."""
 LOCAL_TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """VRs that Specific Character Set (0008,0005) speaks of."""
+TEXT = SINGLE_TEXT | STRIPPED | LOCAL_TEXT
 NUMBERS = {"AT": "HH", "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 
-KNOWN = BINARY | SINGLE_TEXT | STRIPPED | LOCAL_TEXT | frozenset(NUMBERS) | {"SQ"}
+KNOWN = BINARY | TEXT | frozenset(NUMBERS) | {"SQ"}
 
-_PADDING = " \0"
+PADDING = " \0"
 
 Decoder = Callable[[bytes, bool, Charset], list[Value]]
 
@@ -58,9 +59,9 @@ def _text(vr: str) -> Decoder:
     strip = str.strip if vr in STRIPPED else str.rstrip
 
     def values(text: str) -> list[Value]:
-        text = strip(text, _PADDING)
+        text = strip(text, PADDING)
         if "\\" in text and vr not in SINGLE_TEXT:
-            return [strip(part, _PADDING) for part in text.split("\\")]
+            return [strip(part, PADDING) for part in text.split("\\")]
         return [text] if text else []
 
     def decode(raw: bytes, little_endian: bool, charset: Charset) -> list[Value]:
@@ -93,6 +94,6 @@ def _number(code: str) -> Decoder:
 
 
 _DECODERS: dict[str, Decoder] = {
-    **{vr: _text(vr) for vr in STRIPPED | LOCAL_TEXT | SINGLE_TEXT},
+    **{vr: _text(vr) for vr in TEXT},
     **{vr: _number(code) for vr, code in NUMBERS.items()},
 }

@@ -8,17 +8,18 @@ version, is not read again, so an index that was stopped goes on where it was.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
 from hilum.engine.receive import (
+    MODULES,
     Item,
     arrival_of,
     batches,
-    merged,
     receive_all,
     received,
     unreadable,
@@ -33,7 +34,7 @@ from hilum.storage.archives import Kind, kind_of
 from hilum.warehouse.interface import Warehouse
 
 BATCH = 256
-ROWS = 1024
+ROWS = 2048
 """Rows that are written at once."""
 INDEXED, UNCHANGED = "indexed", "unchanged"
 
@@ -49,6 +50,18 @@ class IndexReport:
 
     counts: Counter[str] = field(default_factory=Counter)
     interrupted: bool = False
+
+
+class Rows(NamedTuple):
+    """What came of some objects.
+
+    Attributes:
+        lines: a row of ``dicom_metadata`` for each instance, lines of JSON.
+        counts: as in a report.
+    """
+
+    lines: bytes
+    counts: Counter[str]
 
 
 class Indexer:
@@ -71,6 +84,7 @@ class Indexer:
     ) -> None:
         self._warehouse, self._recorder, self._clock = warehouse, recorder, clock
         self._workers, self._digest = workers, digest
+        self._waiting = 0
         self._observer = observer or Observer()
 
     def index(
@@ -103,12 +117,11 @@ class Indexer:
                 if unread := [item for item, is_same in zip(batch, same, strict=True) if not is_same]:
                     yield unread
 
-        lines: list[str] = []
-        with Readers(
-            self._workers, partial(receive_all, digest=self._digest, facts=False), unreadable, merged
-        ) as readers:
-            for _, read in readers.map(unknown()):
-                self._take_in(read, lines, report)
+        lines: list[bytes] = []
+        work = partial(_rows_of_all, clock=self._clock, digest=self._digest)
+        with Readers(self._workers, work, self._lost, _merged, MODULES) as readers:
+            for _, rows in readers.map(unknown()):
+                self._take_in(rows, lines, report)
         for archive in passing:
             for part in batches(
                 read_in_passing(archive, partial(received, digest=self._digest, facts=False)), BATCH
@@ -116,25 +129,45 @@ class Indexer:
                 report.interrupted = report.interrupted or stop()
                 if report.interrupted:
                     break
-                self._take_in(part, lines, report)
+                self._take_in(_rows(part, self._clock), lines, report)
         self._write(lines)
         self._recorder.finish()
         return report
 
-    def _take_in(self, read: Sequence[Received], lines: list[str], report: IndexReport) -> None:
-        now = self._clock.now()
-        for item in read:
-            report.counts[item.problem or INDEXED] += 1
-            if item.instance is not None:
-                lines.append(header_line(item, now))
-        if len(lines) >= ROWS:
+    def _take_in(self, rows: Rows, lines: list[bytes], report: IndexReport) -> None:
+        report.counts.update(rows.counts)
+        self._waiting += rows.counts[INDEXED]
+        lines.append(rows.lines)
+        if self._waiting >= ROWS:
             self._write(lines)
         self._observer.taken_in(report.counts)
 
-    def _write(self, lines: list[str]) -> None:
-        if lines:
-            self._recorder.add_headers("".join(f"{line}\n" for line in lines).encode())
-            lines.clear()
+    def _write(self, lines: list[bytes]) -> None:
+        if self._waiting:
+            self._recorder.add_headers(b"".join(lines))
+        lines.clear()
+        self._waiting = 0
+
+    def _lost(self, item: Item) -> Rows:
+        return _rows(unreadable(item), self._clock)
+
+
+def _rows_of_all(items: Sequence[Item], *, clock: Clock, digest: bool) -> Rows:
+    """What readers do, so that text is all that comes from them."""
+    return _rows(receive_all(items, digest=digest, facts=False), clock)
+
+
+def _rows(read: Iterable[Received], clock: Clock) -> Rows:
+    now, lines, counts = clock.now(), [], Counter[str]()
+    for item in read:
+        counts[item.problem or INDEXED] += 1
+        if item.instance is not None:
+            lines.append(header_line(item, now))
+    return Rows("".join(f"{line}\n" for line in lines).encode(), counts)
+
+
+def _merged(parts: Sequence[Rows]) -> Rows:
+    return Rows(b"".join(part.lines for part in parts), sum((part.counts for part in parts), Counter[str]()))
 
 
 def _expanded(source: Source, passing: list[Arrival]) -> Iterator[Item]:

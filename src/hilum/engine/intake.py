@@ -14,6 +14,7 @@ from functools import partial
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
 from hilum.engine.receive import (
+    MODULES,
     Item,
     arrival_of,
     batches,
@@ -139,7 +140,7 @@ class Intake:
                         return
 
         read_all = partial(receive_all, verify=verify)
-        with Readers(self._workers, read_all, unreadable, merged) as readers:
+        with Readers(self._workers, read_all, unreadable, merged, MODULES) as readers:
             for _, read in readers.map(changed()):
                 alone = [uri for uri in map(uri_of, read) if kind_of(archive_of(uri)) is Kind.ALONE]
                 take_in(read, known.popleft() | (self._ledger.known(alone) if alone else {}))

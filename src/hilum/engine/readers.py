@@ -3,10 +3,15 @@
 A reader is told what to do with a batch and sends back what came of it; batches come back in the order in which they
 went out, and only a few are ever under way, so memory does not grow with their number. A reader that dies takes
 nothing along: its batch is read again object by object, and the object that kills a reader is found out.
+
+Readers come out of a zygote, a process that has imported what they need and forks: it has no threads, which whoever
+asks for readers may have. So imports are paid for once, and their memory is shared.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import pickle
 import queue
@@ -15,6 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,21 +34,50 @@ AHEAD = 2
 """Batches that a reader has before it, so that it never waits for the next one."""
 
 
-@dataclass
-class _Reader:
-    """One process, and the batches that it was sent, oldest first."""
+GRACE = 5.0
+"""Seconds that a reader has to end after its channel was closed."""
 
-    process: subprocess.Popen[bytes]
-    channel: Connection
-    batches: deque[Any] = field(default_factory=deque)
+
+class _Zygote:
+    """The process that readers come from.
+
+    Args:
+        modules: names of what it imports beforehand.
+    """
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self._asking, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hilum.engine.readers", str(theirs.fileno()), *modules],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # or numpy starts threads that nobody needs
+            )
+
+    def channel(self) -> Connection:
+        """The channel of a new reader; OSError if the zygote is gone."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            socket.send_fds(self._asking, [b"+"], [theirs.fileno()])
+            return Connection(ours.detach())
 
     def close(self) -> None:
-        self.channel.close()
+        """Wait until its readers have ended, and end it."""
+        self._asking.close()
         try:
-            self.process.wait(timeout=5)
+            self._process.wait(timeout=2 * GRACE)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self._process.kill()
+            self._process.wait()
+
+
+@dataclass
+class _Reader:
+    """One process's channel, and the batches that it was sent, oldest first."""
+
+    channel: Connection
+    batches: deque[Any] = field(default_factory=deque)
 
 
 class Readers(Generic[Item, Result]):
@@ -52,6 +87,7 @@ class Readers(Generic[Item, Result]):
         work: a function of a module, from a list of items to a result; it and its arguments are pickled.
         lost: the result for one item that kills whoever reads it.
         merged: one result from several.
+        modules: names of those that ``work`` needs.
     """
 
     def __init__(
@@ -60,8 +96,11 @@ class Readers(Generic[Item, Result]):
         work: Callable[[Sequence[Item]], Result],
         lost: Callable[[Item], Result],
         merged: Callable[[Sequence[Result]], Result],
+        modules: Sequence[str] = (),
     ) -> None:
         self._workers, self._work, self._lost, self._merged = workers, work, lost, merged
+        self._modules = modules
+        self._zygote: _Zygote | None = None
         self._readers: list[_Reader] = []
 
     def __enter__(self) -> Readers[Item, Result]:
@@ -69,8 +108,11 @@ class Readers(Generic[Item, Result]):
 
     def __exit__(self, *_: object) -> None:
         for reader in self._readers:
-            reader.close()
+            reader.channel.close()
         self._readers.clear()
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
 
     def map(self, batches: Iterable[list[Item]]) -> Iterator[tuple[list[Item], Result]]:
         """Each batch with its result. Processes are started once there is a second batch."""
@@ -96,7 +138,7 @@ class Readers(Generic[Item, Result]):
 
     def _sent(self, batch: list[Item]) -> tuple[_Reader, list[Item]]:
         if len(self._readers) < self._workers:
-            self._readers.append(self._started())
+            self._readers.append(_Reader(self._channel()))
         reader = min(self._readers, key=lambda each: len(each.batches))
         reader.batches.append(batch)
         self._send(reader, batch)
@@ -136,26 +178,53 @@ class Readers(Generic[Item, Result]):
         return self._merged(results)
 
     def _replace(self, reader: _Reader) -> None:
-        reader.close()
-        fresh = self._started()
-        reader.process, reader.channel = fresh.process, fresh.channel
+        reader.channel.close()
+        reader.channel = self._channel()
 
-    def _started(self) -> _Reader:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "hilum.engine.readers", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
-        return _Reader(process, Connection(ours.detach()))
+    def _channel(self) -> Connection:
+        """The channel of a new reader, should the zygote be gone from another one."""
+        if self._zygote is not None:
+            try:
+                return self._zygote.channel()
+            except OSError:
+                self._zygote.close()
+        self._zygote = _Zygote(self._modules)
+        return self._zygote.channel()
 
 
 def main() -> None:
-    """Do what comes through the channel whose number is the first argument, until it is closed."""
+    """Be a zygote: the arguments are the number of the socket that asks for readers, and modules' names."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)  # whoever started us drains; its going away is what ends us
-    channel = Connection(int(sys.argv[1]))
+    for module in sys.argv[2:]:
+        importlib.import_module(module)
+    gc.freeze()  # so that collecting garbage does not touch, and copy, what is shared
+    readers: list[int] = []
+    with socket.socket(fileno=int(sys.argv[1])) as asked:
+        while (told := socket.recv_fds(asked, 1, 1))[0]:
+            [channel] = told[1]
+            if (reader := os.fork()) == 0:
+                asked.close()
+                try:
+                    _read(Connection(channel))
+                finally:
+                    os._exit(0)
+            os.close(channel)
+            readers = [each for each in [*readers, reader] if not _ended(each)]
+    until = time.monotonic() + GRACE
+    while readers := [each for each in readers if not _ended(each)]:
+        if time.monotonic() > until:
+            for each in readers:
+                os.kill(each, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+def _ended(process: int) -> bool:
+    return os.waitpid(process, os.WNOHANG)[0] != 0
+
+
+def _read(channel: Connection) -> None:
+    """Do what comes through the channel until it is closed."""
     came: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(channel, came), daemon=True).start()
     while (told := came.get()) is not None:

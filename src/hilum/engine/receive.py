@@ -31,6 +31,9 @@ GONE = (MISSING, "changed-while-read")
 LOOKS = 5
 """Versions of an object that are tried, should each be replaced before it is read."""
 
+MODULES = ("hilum.engine.receive", "hilum.dicom.header", "pydicom")
+"""What readers need: pydicom knows the private elements of many vendors."""
+
 T = TypeVar("T")
 Item = Arrival | Listed | Received
 
@@ -130,7 +133,7 @@ def received(
         if digest and (verify or not attested):
             found = digest_stream(opened)
             opened.seek(0)
-        header = read_header(NOWHERE, opened)
+        header = read_header(NOWHERE, opened, facts=facts)
     except TerminalError as error:
         return refused(arrival, error, "" if attested else found)
     except OSError as error:
@@ -149,7 +152,7 @@ def received(
         size=arrival.size,
         transfer_syntax_uid=header.transfer_syntax_uid,
     )
-    return Received(arrival, identity, instance, header.facts if facts else {}, header.row, sha256=found)
+    return Received(arrival, identity, instance, header.facts, header.row, sha256=found)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

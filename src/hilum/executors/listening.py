@@ -24,12 +24,14 @@ def listen(
     output: Callable[[], Iterable[bytes]],
     tell: Callable[[Progress], None],
     room: threading.Semaphore | None = None,
+    start: Callable[[threading.Thread], None] = threading.Thread.start,
 ) -> None:
     """Tell of a step's progress from now on until its output ends; returns at once.
 
     Args:
         output: what it prints, in pieces; called in the listening thread.
         room: how many may be listened to; where there is none left, this one is not.
+        start: starts the thread, where somebody has to know of it.
     """
     contract = contract_of(step.image.contract)
     if type(contract).progress is Contract.progress:
@@ -47,7 +49,7 @@ def listen(
             if room:
                 room.release()
 
-    threading.Thread(target=work, name=f"output of {attempt}", daemon=True).start()
+    start(threading.Thread(target=work, name=f"output of {attempt}", daemon=True))
 
 
 def lines(pieces: Iterable[bytes]) -> Iterator[str]:

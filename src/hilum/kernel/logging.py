@@ -48,8 +48,8 @@ class Logger:
         """The same logger with these fields on every event."""
         return replace(self, fields={**self.fields, **fields})
 
-    def debug(self, event: str, **fields: Any) -> None:
-        self._log("debug", event, fields)
+    def debug(self, event: str, *, error: BaseException | None = None, **fields: Any) -> None:
+        self._log("debug", event, fields, error)
 
     def info(self, event: str, **fields: Any) -> None:
         self._log("info", event, fields)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from hilum.kernel.digest import short_id
@@ -109,23 +109,20 @@ def header_line(received: Received, now: datetime) -> str:
     instance, arrival = received.instance, received.arrival
     if instance is None:
         raise ValueError("only an instance has a header row")
-    attested = arrival.attested
-    beside = json.dumps(
-        {
-            "_row_id": header_id(instance.sop_instance_uid),
-            "_recorded_at": now.isoformat(),
-            "FileURI": arrival.uri,
-            "FileVersion": arrival.version,
-            "FileSize": arrival.size,
-            "FileSHA256": received.sha256 or (None if attested else received.digest),
-            **({"FileMD5": attested.md5 or None, "FileCRC32C": attested.crc32c} if attested else {}),
-            "TransferSyntaxUID": instance.transfer_syntax_uid,
-            "ArrivalTime": arrival.arrived_at.isoformat(),
-            "Source": arrival.source,
-        },
-        separators=(",", ":"),
+    sha256, checksums = received.sha256, ""
+    if attested := arrival.attested:
+        md5 = quoted(attested.md5) if attested.md5 else "null"
+        checksums = f'"FileMD5":{md5},"FileCRC32C":{quoted(attested.crc32c)},'
+    else:
+        sha256 = sha256 or received.digest
+    return (
+        f'{{"_row_id":"{header_id(instance.sop_instance_uid)}","_recorded_at":"{now.isoformat()}",'
+        f'"FileURI":{quoted(arrival.uri)},"FileVersion":{quoted(arrival.version)},"FileSize":{arrival.size},'
+        f'"FileSHA256":{quoted(sha256) if sha256 or not attested else "null"},{checksums}'
+        f'"TransferSyntaxUID":{quoted(instance.transfer_syntax_uid)},'
+        f'"ArrivalTime":"{arrival.arrived_at.isoformat()}","Source":{quoted(arrival.source)}'
+        f"{'}' if received.row == '{}' else f',{received.row[1:]}'}"
     )
-    return beside if received.row == "{}" else f"{beside[:-1]},{received.row[1:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,11 @@ def manifest_object(key: str) -> str:
     return f"tasks/{key[:2]}/{key}/manifest.json"
 
 
+def report_object(attempt: str) -> str:
+    """Where storage holds how an attempt ended that shared a pod with others, until its engine has read it."""
+    return f"attempts/{attempt}.json"
+
+
 def artifact_object(key: str, attempt: str, path: str) -> str:
     """Where storage holds an output file: a folder an attempt, so that racing attempts never touch each other's."""
     return f"tasks/{key[:2]}/{key}/{attempt}/{path}"

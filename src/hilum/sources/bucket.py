@@ -21,8 +21,9 @@ from hilum.model.arrival import Arrival
 from hilum.sources.interface import Source
 from hilum.storage.listing import Entry, entries, entries_at
 
-NAME, SWEEP = "bucket", "sweep"
-"""Sources: what is listed because somebody asked for it, and what no event had told of."""
+NAME = "bucket"
+SWEEP = "sweep"
+"""Source of what a listing found and no event had told of."""
 AT_ONCE = 256
 """Addresses that are looked up together."""
 SLICE = 5000
@@ -40,30 +41,27 @@ class WatchedBucket(Source):
     Args:
         address: ``gs://bucket/prefix`` or a pattern.
         sweep: seconds between the beginnings of two listings.
-        grace: seconds; with it the listing looks for lost events, and younger objects wait for theirs.
+        events: somebody tells of the same objects, so the listing is for what nobody told of. An object that is
+            younger than ``sweep`` is left to the next listing then, since its event may be under way.
     """
 
-    name = NAME
-
-    def __init__(
-        self, address: str, clock: Clock, *, sweep: float = 60.0, grace: float | None = None
-    ) -> None:
-        self.name = NAME if grace is None else SWEEP
+    def __init__(self, address: str, clock: Clock, *, sweep: float = 60.0, events: bool = False) -> None:
+        self.name = SWEEP if events else NAME
+        self._grace = timedelta(seconds=sweep if events else 0)
         self._address = address
-        self._grace = grace
         self._clock = clock
         self._sweep = sweep
         self._next_sweep = float("-inf")
         self._listing: Iterator[Entry] | None = None
 
     def scan(self) -> Iterator[Arrival]:
-        """A slice of the listing that is under way; call it again and again. A bucket that is away ends the listing,
-        and the next begins when it is time for it."""
+        """A slice of the listing that is under way; call it again and again. A bucket that is away ends the listing, and
+        the next begins when it is time for it."""
         if self._listing is None:
             if self._clock.monotonic() < self._next_sweep:
                 return
             self._next_sweep = self._clock.monotonic() + self._sweep
-            self._listing = self._entries()
+            self._listing = self._old_enough(below(self._address))
         listing, self._listing = self._listing, None
         count = 0
         try:
@@ -76,35 +74,24 @@ class WatchedBucket(Source):
         if count == SLICE:
             self._listing = listing
 
-    def _entries(self) -> Iterator[Entry]:
-        return (
-            below(self._address) if self._grace is None else settled(self._address, self._clock, self._grace)
-        )
+    def _old_enough(self, listing: Iterator[Entry]) -> Iterator[Entry]:
+        before = self._clock.now() - self._grace
+        return (entry for entry in listing if entry.created <= before) if self._grace else listing
 
 
 class Sweep(Source):
-    """What is below an address of a bucket now, for whoever looks for lost events.
-
-    Args:
-        grace: seconds; objects that are younger are left out, since their event may be under way.
-    """
+    """What is below addresses of buckets now, to be compared with what the ledger knows."""
 
     name = SWEEP
 
-    def __init__(self, address: str, clock: Clock, grace: float = 0.0) -> None:
-        self._address = address
+    def __init__(self, addresses: Iterable[str], clock: Clock) -> None:
+        self._addresses = list(addresses)
         self._clock = clock
-        self._grace = grace
 
     def scan(self) -> Iterator[Arrival]:
-        for entry in settled(self._address, self._clock, self._grace):
-            yield _arrival(entry, self._clock, SWEEP)
-
-
-def settled(address: str, clock: Clock, grace: float) -> Iterator[Entry]:
-    """Objects as of :func:`below` that the bucket has had for longer than ``grace``, in seconds."""
-    before = clock.now() - timedelta(seconds=grace)
-    return (each for each in below(address) if each.created is None or each.created <= before)
+        for address in self._addresses:
+            for entry in below(address):
+                yield _arrival(entry, self._clock, self.name)
 
 
 def in_buckets(addresses: Iterable[str], clock: Clock) -> Iterator[Arrival]:

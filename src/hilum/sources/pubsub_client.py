@@ -83,7 +83,7 @@ class Subscription:
             try:
                 stream.result(PATIENCE)
             except Exception as error:  # it is over, whatever ended it
-                log.debug("a stream ended with an error", kind=type(error).__name__)
+                log.debug("a stream ended with an error", error=error)
         self._streams.clear()
         if self._client is not None:
             self._client.close()
@@ -171,7 +171,7 @@ class Topic:
             try:
                 future.result(PATIENCE)
             except Exception as error:  # ``done`` was told
-                log.debug("a message was not published", kind=type(error).__name__)
+                log.debug("a message was not published", error=error)
 
 
 def error_of(error: BaseException, what: str) -> HilumError:

@@ -16,14 +16,14 @@ class Entry:
 
     Attributes:
         uri: its address. size: bytes. version: its generation. attested: the checksums that the store keeps.
-        created: when the bucket had this version.
+        created: when this version came to be.
     """
 
     uri: str
     size: int
     version: str
     attested: Attested
-    created: datetime | None = None
+    created: datetime
 
 
 def entries(bucket: str, prefix: str = "") -> Iterator[Entry]:

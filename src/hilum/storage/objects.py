@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
-from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
@@ -114,7 +113,7 @@ def _open(uri: str) -> BinaryIO:
     if is_local(uri):
         from hilum.dicom.header import open_object as open_file
 
-        return open_file(Path(local_path(uri)))
+        return open_file(local_path(uri))
     if is_in_bucket(uri):
         from hilum.storage.gcs.objects import open_in_bucket
 

@@ -19,6 +19,8 @@ from hilum.warehouse.encode import misfit, read_lines
 from hilum.warehouse.schemas import arrow_type
 from hilum.warehouse.tables import Table
 
+SAMPLE = 64
+"""Lines of a first batch that columns are learnt from, lest all of it be read twice."""
 MOST = 4000
 """Columns and fields that are remembered; more are begun anew from the next batch."""
 
@@ -43,6 +45,8 @@ class HeaderReader:
                 table's, or a value that its column's type cannot hold.
         """
         try:
+            if not self._shapes:
+                self._learn(read_lines(_sample(lines), self._schema, "infer").schema)
             rows = read_lines(lines, self._schema, "infer")
             if rows.schema not in (self._schema, self._seen) and self._learn(rows.schema):
                 rows = read_lines(lines, self._schema, "ignore")
@@ -74,6 +78,12 @@ class HeaderReader:
             raise misfit(f"{self._table.name} takes keywords only") from None
         self._columns, self._schema = columns, _schema(columns)
         return True
+
+
+def _sample(lines: bytes) -> bytes:
+    """A few lines from all over, since series follow each other."""
+    each = lines.splitlines(keepends=True)
+    return b"".join(each[:: 1 + len(each) // SAMPLE])
 
 
 def _schema(columns: Iterable[Column]) -> pa.Schema:

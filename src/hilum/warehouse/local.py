@@ -30,6 +30,7 @@ from hilum.warehouse.files import (
     short_name,
 )
 from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseDamaged
+from hilum.warehouse.people import PEOPLE
 from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, TABLES, VIEWS, Table
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class LocalWarehouse(Warehouse):
 
     def tables(self) -> list[TableInfo]:
         described = {table.name: table.description for table in TABLES.values()}
-        described |= {view.name: view.description for view in VIEWS.values()}
+        described |= {view.name: view.description for view in (VIEWS | PEOPLE).values()}
         counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in described)
         rows = self.query(f"SELECT * FROM ({counts}) AS counted(name, number)").to_pydict()
         counted = dict(zip(rows["name"], rows["number"], strict=True))

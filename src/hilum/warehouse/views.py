@@ -14,10 +14,11 @@ from pathlib import Path
 from hilum.dicom.columns import Column
 from hilum.warehouse.files import DataFile, Replaced, listing, replaced_lists
 from hilum.warehouse.googlesql.idc import IDC_VIEWS
+from hilum.warehouse.people import PEOPLE
 from hilum.warehouse.tables import BOOKS, HEADERS, RETRACTIONS, ROW_ID, TABLES, VIEWS, Table
 
 HISTORY = "all_"
-READY = VIEWS | IDC_VIEWS
+READY = VIEWS | PEOPLE | IDC_VIEWS
 NAMES = (*TABLES, *READY, *(HISTORY + name for name in TABLES))
 
 _POSITION = "(_batch * 4294967296 + _seq)"

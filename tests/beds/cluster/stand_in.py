@@ -15,11 +15,13 @@ import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from threading import Thread
+from time import sleep
 from typing import Any
 
 from beds.cluster import places
 from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.client import connect
+from hilum.executors.kubernetes.jobs import MISSING
 from hilum.executors.outputs import Made, commit
 from hilum.executors.tasks import Tasks
 from hilum.kernel.clock import SystemClock
@@ -28,6 +30,7 @@ from hilum.model.work import AttemptSpec, TaskResult, TaskState
 from hilum.storage import open_storage
 
 CLOCK = SystemClock()
+PATIENCE = 100
 
 
 class StandIn:
@@ -77,10 +80,18 @@ class StandIn:
     def _specs(self, job: str) -> list[AttemptSpec]:
         from base64 import b64decode
 
+        from lightkube import ApiError
         from lightkube.resources.core_v1 import ConfigMap
 
-        data = self.client.get(ConfigMap, job).binaryData[manifests.SPECS_FILE]
-        return manifests.specs_of(b64decode(data))
+        for left in range(PATIENCE, -1, -1):  # pods come before it; real ones wait for it, too
+            try:
+                data = self.client.get(ConfigMap, job).binaryData[manifests.SPECS_FILE]
+                break
+            except ApiError as error:
+                if error.status.code != MISSING or not left:
+                    raise
+                sleep(0.2)
+        return [spec for [spec] in manifests.specs_of(b64decode(data))]
 
 
 def complain(finished: Future[None]) -> None:

@@ -72,6 +72,23 @@ def test_what_kills_its_reader_is_found_out_and_nothing_else_is_lost() -> None:
     assert reading.merged(results) == [-13 if number == 13 else 2 * number for number in range(80)]
 
 
+def test_readers_are_replaced_also_when_the_process_that_they_come_from_is_gone() -> None:
+    with Readers(2, reading.deadly, reading.lost, reading.merged) as readers:
+        results = readers.map(batches(20))
+        found = [next(results)]
+        assert readers._zygote is not None
+        readers._zygote._process.kill()
+        found += results
+    assert reading.merged([result for _, result in found]) == [
+        -13 if number == 13 else 2 * number for number in range(80)
+    ]
+
+
+def test_readers_have_what_they_need_before_they_read() -> None:
+    with Readers(2, reading.knows_colorsys, reading.lost, reading.merged, ["colorsys"]) as readers:
+        assert all(all(known) for _, known in readers.map(batches(4)))
+
+
 def test_an_error_of_a_reader_is_raised_here() -> None:
     with pytest.raises(ValueError, match="no"):
         read(2, reading.failing, batches(3))

@@ -191,10 +191,16 @@ class TestPods:
 
     def test_each_attempt_has_a_job_and_a_secret_of_its_own(self, spec: AttemptSpec) -> None:
         both = [spec, replace(spec, id="g-other.1")]
-        assert [len(specs) for _, specs in manifests.batches(both, SETTINGS)] == [1, 1]
-        assert [len(specs) for _, specs in manifests.batches(both, replace(SETTINGS, credentials="own"))] == [
-            2
-        ]
+        own = replace(SETTINGS, credentials="own")
+        assert [len(batch.specs) for batch in manifests.batches(both, SETTINGS)] == [1, 1]
+        assert [len(batch.specs) for batch in manifests.batches(both, own)] == [2]
+
+    def test_attempts_with_credentials_share_no_pod(self, spec: AttemptSpec) -> None:
+        light = replace(spec, steps=(StepPlan("qc", "qc", {}),))
+        many = [replace(light, id=f"g-{number}.1") for number in range(4)]
+        assert [batch.per_pod for batch in manifests.batches(many, SETTINGS, room=1)] == [1] * 4
+        own = replace(SETTINGS, credentials="own")
+        assert [batch.per_pod for batch in manifests.batches(many, own, room=1)] == [4]
 
     def test_the_secret_goes_with_its_job_and_the_job_tells_nothing_of_it(self, spec: AttemptSpec) -> None:
         secret = manifests.secret("uid", [spec], "home", Token("the-token", CLOCK.now()).data())

@@ -4,6 +4,7 @@ cluster acts upon it (a graphics card, Kueue) is not shown here.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_the_step_runs_by_its_digest_whatever_became_of_its_tag() -> None:
 def test_what_differs_in_its_pods_is_another_job_and_a_job_has_a_thousand_at_most() -> None:
     alike = [attempt(number) for number in range(1500)]
     other = attempt(2000, security=Security(network=True))
-    sizes = [len(specs) for _, specs in manifests.batches([*alike, other], SETTINGS)]
+    sizes = [len(batch.specs) for batch in manifests.batches([*alike, other], SETTINGS)]
     assert sorted(sizes) == [1, 500, 1000]
 
 
@@ -132,3 +133,42 @@ def test_an_index_gets_one_pod_and_a_pod_has_an_end_of_its_own() -> None:
 def test_names_and_labels_hold_no_more_than_digests() -> None:
     spec = replace(attempt(), labels={"pipeline": "Jane Doe"}, subject_id="Jane Doe")
     assert "Jane" not in str(job(SETTINGS, spec))
+
+
+class TestShards:
+    """Attempts at light Python steps, of which a pod may have many."""
+
+    def light(self, count: int, **plan: Any) -> list[AttemptSpec]:
+        step = StepPlan(name="qc", uses="qc", code={}, **plan)
+        return [replace(attempt(number), steps=(step,)) for number in range(count)]
+
+    def test_few_have_a_pod_each_and_more_are_spread_over_the_room_that_there_is(self) -> None:
+        per_pod = [manifests.batches(self.light(n), SETTINGS, room=10)[0].per_pod for n in (1, 10, 11, 95)]
+        assert per_pod == [1, 1, 2, 10]
+
+    def test_no_pod_has_more_than_its_most(self) -> None:
+        settings = replace(SETTINGS, shard=7)
+        batches = manifests.batches(self.light(5000), settings, room=10)
+        assert {batch.per_pod for batch in batches} == {7}
+        assert sum(len(batch.specs) for batch in batches) == 5000
+        assert all(len(batch.specs) % 7 == 0 for batch in batches[:-1])
+        assert max(len(batch.specs) for batch in batches) <= manifests.MOST_SHARDED
+
+    def test_a_pod_has_the_time_and_the_memory_of_those_that_it_is_for(self) -> None:
+        [batch] = manifests.batches(self.light(30), SETTINGS, room=10)
+        [work] = batch.template["containers"]
+        assert batch.template["activeDeadlineSeconds"] == 3 * 60 + SETTINGS.startup
+        assert work["resources"]["limits"]["memory"] == str((64 << 20) + manifests.KEEPERS)
+        assert work["command"][-1] == "hilum.executors.kubernetes.shard"
+
+    def test_steps_that_are_heavy_or_have_an_image_share_nothing(self) -> None:
+        [heavy] = manifests.batches(self.light(30, light=False), SETTINGS, room=1)
+        [image] = manifests.batches([attempt(number) for number in range(30)], SETTINGS, room=1)
+        assert (heavy.per_pod, image.per_pod) == (1, 1)
+
+    def test_each_pod_finds_its_own_attempts(self) -> None:
+        specs = self.light(5)
+        body = manifests.config_map("uid", specs, "home", per_pod=2)
+        found = manifests.specs_of(base64.b64decode(body["binaryData"][manifests.SPECS_FILE]))
+        assert found == [specs[:2], specs[2:4], specs[4:]]
+        assert manifests.job({"volumes": []}, specs, SETTINGS, "home", 2)["spec"]["completions"] == 3

@@ -38,8 +38,8 @@ def in_docker(spec: AttemptSpec) -> dict[str, str]:
 def in_pods(*specs: AttemptSpec) -> list[dict[str, str]]:
     """The step's variables, a dictionary for each Job."""
     found = []
-    for template, _ in batches(specs, SETTINGS):
-        (step,) = [each for each in template["initContainers"] if each["name"] == "step"]
+    for batch in batches(specs, SETTINGS):
+        (step,) = [each for each in batch.template["initContainers"] if each["name"] == "step"]
         found.append({each["name"]: each["value"] for each in step["env"]})
     return found
 

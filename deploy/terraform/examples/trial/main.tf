@@ -6,7 +6,7 @@ module "project" {
 
   project        = var.project
   name           = var.name
-  apis           = ["artifactregistry.googleapis.com", "bigquery.googleapis.com", "bigquerystorage.googleapis.com", "compute.googleapis.com", "iap.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com", "pubsub.googleapis.com", "storage.googleapis.com"]
+  apis           = ["artifactregistry.googleapis.com", "bigquery.googleapis.com", "bigquerystorage.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com", "iap.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com", "pubsub.googleapis.com", "storage.googleapis.com"]
   audited        = ["bigquery.googleapis.com", "storage.googleapis.com"]
   audit_days     = 0
   audit_location = var.region

@@ -110,6 +110,14 @@ resource "google_pubsub_subscription_iam_member" "engine_looks" {
   member       = var.engine
 }
 
+# Why: `hilum doctor --google` sees whether somebody keeps the dead letters.
+resource "google_pubsub_topic_iam_member" "engine_looks" {
+  project = var.project
+  topic   = google_pubsub_topic.this["dead-letters"].name
+  role    = "roles/pubsub.viewer"
+  member  = var.engine
+}
+
 # Why: messages that nobody can use are put aside with a reason, by the engine and by the intake function.
 resource "google_pubsub_topic_iam_member" "put_aside" {
   for_each = merge({ engine = var.engine }, var.refusers)

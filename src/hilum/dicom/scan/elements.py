@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hilum.dicom.elements import DataElement
-from hilum.dicom.scan.tables import Context, Form, decoder
+from hilum.dicom.scan.tables import Context, Form, decoder, plain
+from hilum.dicom.values import TEXT
 
 
 class ElementForm(Form):
@@ -16,7 +17,15 @@ class ElementForm(Form):
 
     def leaf(self, tag: int, vr: str, context: Context) -> Callable[[bytes], Any]:
         decode = decoder(tag, vr, context)
-        return lambda raw: DataElement(tag, vr, *decode(raw))
+        if vr not in TEXT:
+            return lambda raw: DataElement(tag, vr, *decode(raw))
+        text_of = plain(vr)
+
+        def make(raw: bytes) -> DataElement:
+            text = text_of(raw)
+            return DataElement(tag, vr, [text]) if text else DataElement(tag, vr, *decode(raw))
+
+        return make
 
     other = leaf
 

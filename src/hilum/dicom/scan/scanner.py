@@ -10,7 +10,7 @@ from hilum.dicom.elements import DataElement
 from hilum.dicom.reader import PADDING, encoding, first_element, inflate
 from hilum.dicom.scan.elements import ElementForm
 from hilum.dicom.scan.feed import Feed, whole
-from hilum.dicom.scan.stretches import LONGEST
+from hilum.dicom.scan.stretches import LONGEST, Step
 from hilum.dicom.scan.tables import (
     MEDIA_CLASS,
     TIMEZONE_OFFSET,
@@ -73,21 +73,23 @@ class Scanner:
         self.form.begin()
         parts: list[Any] = []
         others: list[Any] = parts if self.form.mixed else []
-        meta = Walk(self._tables)
+        lessons, data = self._tables.lessons, feed.data
+        steps: list[Step | None] | None = [] if lessons.wanted else None
+        meta = Walk(self._tables, steps)
         begin = first_element(feed.data, feed.size)
         begin = self._through(meta, feed, begin, self._tables.of(META), parts, others)
         if _uid(meta.values.get(MEDIA_CLASS, b"")) == MEDIA_STORAGE_DIRECTORY:
             raise Unsure
         syntax = _uid(meta.values.get(TRANSFER_SYNTAX, b""))
         if syntax == DEFLATED_LITTLE_ENDIAN:
-            data, size = inflate(feed.stream, begin)
-            if len(data) < size:
+            inflated, size = inflate(feed.stream, begin)
+            if len(inflated) < size:
                 raise Unsure
-            feed, begin = whole(data), 0
+            feed, begin = whole(inflated), 0
         syntax = syntax or _found_syntax(feed, begin)
         context = Context(syntax not in IMPLICIT, syntax != EXPLICIT_BIG_ENDIAN, offset=self._offset)
         counts = len(parts), len(others), len(self.form.faults)
-        walk, end = self._dataset(feed, begin, context, parts, others)
+        walk, end = self._dataset(feed, begin, context, parts, others, steps)
         offset = walk.values.get(TIMEZONE_OFFSET, b"")
         if offset != self._offset:
             if not offset.isascii() or b"\\" in offset or b"\x1b" in offset:
@@ -96,12 +98,22 @@ class Scanner:
             del parts[counts[0] :], others[counts[1] :], self.form.faults[counts[2] :]
             context = context._replace(offset=self._offset)
             feed.rewind(begin)
-            walk, end = self._dataset(feed, begin, context, parts, others)
+            walk, end = self._dataset(feed, begin, context, parts, others, None)
+        elif steps and data is feed.data and len(data) <= LONGEST:
+            self._tables.used += lessons.learn(data, steps, meta.values | walk.values, parts, others)
+        found = len(parts) + (0 if others is parts else len(others))
+        lessons.counted(found - meta.taken - walk.taken)
         position, length = _pixels(walk, feed, end, context)
         return Scanned(syntax, parts, others, feed, position, length, context.little)
 
     def _dataset(
-        self, feed: Feed, begin: int, context: Context, parts: list[Any], others: list[Any]
+        self,
+        feed: Feed,
+        begin: int,
+        context: Context,
+        parts: list[Any],
+        others: list[Any],
+        steps: list[Step | None] | None,
     ) -> tuple[Walk, int]:
         if begin + 6 > feed.base + len(feed.data):
             feed.jump(begin)
@@ -112,14 +124,10 @@ class Scanner:
             and feed.data[at + 4 : at + 6].isupper()
         ):
             raise Unsure  # it seems to be explicit in truth
-        walk, lessons = Walk(self._tables), self._tables.lessons
-        data, before = feed.data, len(parts) + len(others)
-        walk.steps = [] if lessons.wanted else None
-        end = self._through(walk, feed, begin, self._tables.of(context), parts, others)
-        lessons.counted(len(parts) + len(others) - before - walk.familiar)
-        if walk.steps and data is feed.data and len(data) <= LONGEST:
-            self._tables.used += lessons.learn(data, walk.steps, parts, others)
-        return walk, end
+        if steps is not None:
+            steps.append(None)
+        walk = Walk(self._tables, steps)
+        return walk, self._through(walk, feed, begin, self._tables.of(context), parts, others)
 
     def _through(
         self, walk: Walk, feed: Feed, begin: int, table: Table, parts: list[Any], others: list[Any]
@@ -165,8 +173,10 @@ def _pixels(walk: Walk, feed: Feed, end: int, context: Context) -> tuple[int, in
         head = 12 if context.explicit else 8
         if end + head > feed.size:
             raise Unsure
-        feed.jump(end)
-        length = int.from_bytes(feed.data[head - 4 : head], "little" if context.little else "big")
+        if not feed.base <= end <= feed.base + len(feed.data) - head:
+            feed.jump(end)
+        length_at = end - feed.base + head - 4
+        length = int.from_bytes(feed.data[length_at : length_at + 4], "little" if context.little else "big")
         if length != UNDEFINED and end + head + length > feed.size:
             raise Unsure
         return end + head, length

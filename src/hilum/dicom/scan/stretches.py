@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from hilum.dicom.scan.tables import Memo
+    from hilum.dicom.scan.tables import Form, Memo, Rule, Table
 
 LONGEST = 1 << 20
 """Bytes of an object that is learnt from; where it is a file, it is a window on it that did not have to grow."""
-FEWEST = 4
-"""Elements in a stretch; fewer are as quickly walked."""
+FEWEST = 2
+"""Elements in a stretch; one is as quickly walked."""
 KEPT = 4
 """Stretches that begin with the same element."""
 FAMILIAR = 40
@@ -26,10 +26,19 @@ EAGER, SOMETIMES = 8, 16
 
 
 class Stretch(NamedTuple):
-    """Bytes of several elements, the tag of the last one, and the parts that they became."""
+    """Bytes of several elements, and what they became.
+
+    Attributes:
+        elements: how many. last: the tag of the last one.
+        table: the one in force behind them. values: of those that say what others mean.
+        parts, others: of the form, which may have joined several to one.
+    """
 
     raw: bytes
+    elements: int
     last: int
+    table: Table
+    values: dict[int, bytes]
     parts: list[Any]
     others: list[Any]
 
@@ -38,15 +47,15 @@ class Step(NamedTuple):
     """An element that was walked by itself: where it began, and how many parts and faults there were before it.
 
     Attributes:
-        place: what tells it from others, tag and table. memo: its memory, if a stretch can begin with it.
+        table: the one in force there. begins: what remembers stretches that begin with it.
     """
 
     position: int
     parts: int
     others: int
     faults: int
-    place: tuple[int, int]
-    memo: Memo | None
+    table: Table
+    begins: Memo | Rule
 
 
 @dataclass
@@ -65,36 +74,58 @@ class Lessons:
         """So many elements of a header were walked one by one."""
         self.unfamiliar = self.unfamiliar + 1 if walked > FAMILIAR else 0
 
-    def learn(self, data: bytes, steps: list[Step | None], parts: list[Any], others: list[Any]) -> int:
+    def learn(
+        self,
+        data: bytes,
+        steps: list[Step | None],
+        values: dict[int, bytes],
+        parts: list[Any],
+        others: list[Any],
+    ) -> int:
         """Make stretches of what this header has in common with the one before; the bytes that they hold.
 
         Args:
-            steps: in order; None where the header was not walked one by one, or bytes changed their meaning.
+            steps: in order; None where the header was not walked one by one.
+            values: of elements that say what others mean.
         """
         raws: dict[tuple[int, int], bytes] = {}
         run: list[Step] = []
         held = 0
         for step, after in zip(steps, [*steps[1:], None], strict=True):
             if step is not None and after is not None and step.faults == after.faults:
-                raw = raws[step.place] = data[step.position : after.position]
-                if self.before.get(step.place) == raw and (run or step.memo is not None):
+                place = step.begins.tag, id(step.table)
+                raw = raws[place] = data[step.position : after.position]
+                if self.before.get(place) == raw:
                     run.append(step)
                     continue
-            held += _keep(data, run, step, parts, others)
+            held += _keep(data, run, step, values, parts, others)
             run = []
         self.before = raws
         return held
 
 
-def _keep(data: bytes, run: list[Step], end: Step | None, parts: list[Any], others: list[Any]) -> int:
+def _keep(
+    data: bytes,
+    run: list[Step],
+    end: Step | None,
+    values: dict[int, bytes],
+    parts: list[Any],
+    others: list[Any],
+) -> int:
     if len(run) < FEWEST or end is None:
         return 0
-    first = run[0]
+    first, tags = run[0], [step.begins.tag for step in run]
     raw = data[first.position : end.position]
-    assert first.memo is not None
+    form: Form = first.table.form
     stretch = Stretch(
-        raw, run[-1].place[0], parts[first.parts : end.parts], others[first.others : end.others]
+        raw,
+        len(run),
+        tags[-1],
+        end.table,
+        {tag: values[tag] for tag in tags if tag in values},
+        form.joined(parts[first.parts : end.parts]),
+        [] if form.mixed else form.joined_others(others[first.others : end.others]),
     )
-    first.memo.stretches.insert(0, stretch)
-    del first.memo.stretches[KEPT:]
+    first.begins.stretches.insert(0, stretch)
+    del first.begins.stretches[KEPT:]
     return 3 * len(raw)

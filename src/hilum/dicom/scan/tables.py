@@ -18,7 +18,7 @@ from hilum.dicom.elements import decode_bytes
 from hilum.dicom.limits import COSTLY, KINDS, LONGEST_SWITCH, LONGEST_VALUE, too_long, too_many
 from hilum.dicom.scan.stretches import Lessons, Stretch
 from hilum.dicom.standard.keywords import by_tag
-from hilum.dicom.values import BINARY, KNOWN, LOCAL_TEXT
+from hilum.dicom.values import BINARY, KNOWN, LOCAL_TEXT, PADDING, STRIPPED
 
 LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 """VRs whose length has 32 bits in an explicit header (PS3.5 7.1.2)."""
@@ -90,35 +90,34 @@ class Unsure(Exception):
 class Memo(dict[bytes, Any]):
     """What values of one element become."""
 
-    __slots__ = ("local", "make", "owner", "public", "stretches", "tag")
+    __slots__ = ("form", "held", "local", "make", "owner", "public", "stretches", "tag")
 
     def __init__(self, tag: int, vr: str, make: Callable[[bytes], Any], owner: Tables) -> None:
-        self.tag, self.make, self.owner = tag, make, owner
+        self.tag, self.make, self.owner, self.form = tag, make, owner, owner.form
         self.local = vr in LOCAL_TEXT
         self.public = by_tag(tag) is not None
         self.stretches: list[Stretch] = []
+        self.held = 0
 
     def __missing__(self, raw: bytes) -> Any:
         if self.local and ESCAPE in raw:
-            self.owner.form.spend(raw.count(ESCAPE))
+            self.form.spend(raw.count(ESCAPE))
         if len(raw) > SHORT_VALUE:
             if len(raw) > LONGEST_VALUE:
                 raise too_long()
             return self.make(raw)
-        faults = len(self.owner.form.faults)
+        faults = len(self.form.faults)
         made = self.make(raw)
-        if faults == len(self.owner.form.faults) and self.owner.used < 2 * ROOM:
+        if faults == len(self.form.faults) and self.owner.used < 2 * ROOM:
             if len(self) >= REMEMBERED:
-                self.owner.used -= sum(map(_room, self))
+                self.owner.used -= self.held
+                self.held = 0
                 self.clear()
             self[raw] = made
-            self.owner.used += _room(raw)
+            room = 300 + 16 * len(raw)  # with what became of it, which for a list of names is much
+            self.held += room
+            self.owner.used += room
         return made
-
-
-def _room(raw: bytes) -> int:
-    """Bytes that a value takes with what became of it, which for a list of names is much."""
-    return 300 + 16 * len(raw)
 
 
 class Recent(NamedTuple):
@@ -133,12 +132,13 @@ class Recent(NamedTuple):
 class Rule:
     """How an element is treated."""
 
-    __slots__ = ("kind", "long", "memo", "next", "recent", "tag", "told", "vr")
+    __slots__ = ("kind", "long", "memo", "next", "recent", "stretches", "tag", "told", "vr")
 
     def __init__(self, kind: Kind, tag: int, vr: str, told: str = "", memo: Memo | None = None) -> None:
         self.kind, self.tag, self.vr, self.told, self.memo = kind, tag, vr, told, memo
         self.long = told in LONG
         self.recent: list[Recent] = []
+        self.stretches: list[Stretch] = []
         self.next: dict[bytes, Table] = {}
 
 
@@ -188,6 +188,14 @@ class Form:
     def item(self, parts: list[Any], others: list[Any]) -> Any:
         """An item of its parts."""
         raise NotImplementedError
+
+    def joined(self, parts: list[Any]) -> list[Any]:
+        """Neighbouring parts of the top level in fewer, which say the same."""
+        return parts
+
+    def joined_others(self, others: list[Any]) -> list[Any]:
+        """The same for elements without a keyword."""
+        return others
 
     def within(self, tag: int, since: int) -> None:
         """Faults from number ``since`` on are in an item of this sequence."""
@@ -334,6 +342,22 @@ def private_vr(tag: int, creator: str) -> str:
     except KeyError:
         return "UN"
     return vr if vr in KNOWN else "UN"
+
+
+def plain(vr: str) -> Callable[[bytes], str]:
+    """What says the value of a text VR that is but one, of printable ASCII that JSON quotes as it is; else nothing.
+
+    That is nearly every value; what decodes all others takes several times as long.
+    """
+    strip = str.strip if vr in STRIPPED else str.rstrip
+
+    def text(raw: bytes) -> str:
+        found = strip(raw.decode("latin-1"), PADDING)
+        if found.isascii() and found.isprintable() and "\\" not in found and '"' not in found:
+            return found
+        return ""
+
+    return text
 
 
 def decoder(tag: int, vr: str, context: Context) -> Callable[[bytes], tuple[list[Any], str]]:

@@ -16,6 +16,7 @@ from hilum.dicom.scan.tables import (
     RECENT_BYTES,
     SEQUENCE_END,
     Kind,
+    Memo,
     Recent,
     Rule,
     Table,
@@ -32,9 +33,9 @@ class Short(Exception):
     """The window ends before the element does."""
 
 
-def _known(stretches: list[Stretch], data: bytes, pos: int, end: int) -> Stretch | None:
+def _known(stretches: list[Stretch], data: bytes, pos: int) -> Stretch | None:
     for known in stretches:
-        if data.startswith(known.raw, pos) and pos + len(known.raw) <= end:
+        if data.startswith(known.raw, pos):
             return known
     return None
 
@@ -49,11 +50,11 @@ class Walk:
         table: the one in force there.
         values: bytes of those elements that say what others mean.
         elements, text: what its sequences have of elements and items, and characters that those have become.
-        familiar: parts that were taken over from headers before.
+        familiar: elements that were taken over from headers before. taken: parts of those.
         steps: elements of the top level that were walked by themselves, if they are to be learnt from.
     """
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, steps: list[Step | None] | None = None) -> None:
         self._tables = tables
         self.position = 0
         self.rule: Rule | None = None
@@ -63,8 +64,8 @@ class Walk:
         self.text = 0
         self.values: dict[int, bytes] = {}
         self.depth = self.deepest = 0
-        self.familiar = 0
-        self.steps: list[Step | None] | None = None
+        self.familiar = self.taken = 0
+        self.steps = steps
 
     def run(self, data: bytes, pos: int, end: int, table: Table, parts: list[Any], others: list[Any]) -> None:
         """Walk one level from ``pos`` to ``end``."""
@@ -77,19 +78,34 @@ class Walk:
             while pos + 8 <= end:
                 key = data[pos : pos + width]
                 start = pos + 8
+                at: Memo | Rule
                 if (memo := fast(key)) is not None:
-                    if memo.tag <= last:
-                        raise Unsure
-                    if memo.stretches and (known := _known(memo.stretches, data, pos, end)) is not None:
-                        parts += known.parts
-                        if others is not parts:
-                            others += known.others
-                        self.familiar += len(known.parts) + len(known.others)
-                        last = known.last
-                        pos += len(known.raw)
-                        if steps is not None:
-                            steps.append(None)
-                        continue
+                    at = memo
+                else:
+                    at = rule = table[key]
+                    if rule.kind >= Kind.PIXELS:
+                        break
+                if at.tag <= last:
+                    raise Unsure
+                if at.stretches and (known := _known(at.stretches, data, pos)) is not None:
+                    parts += known.parts
+                    if others is not parts:
+                        others += known.others
+                    self.familiar += known.elements
+                    self.taken += len(known.parts) + len(known.others)
+                    last, rule = known.last, None
+                    pos += len(known.raw)
+                    if known.table is not table:
+                        table = known.table
+                        fast = table.fast.get
+                    if known.values:
+                        self.values |= known.values
+                    if steps is not None:
+                        steps.append(None)
+                    continue
+                if steps is not None:
+                    steps.append(Step(pos, len(parts), len(others), len(faults), table, at))
+                if memo is not None:
                     if explicit:
                         stop = start + (data[pos + low] | data[pos + high] << 8)
                     else:
@@ -98,19 +114,11 @@ class Walk:
                         if stop - start > LONGEST_VALUE:
                             raise Unsure
                         raise Short
-                    if steps is not None:
-                        steps.append(
-                            Step(pos, len(parts), len(others), len(faults), (memo.tag, id(table)), memo)
-                        )
                     last = memo.tag
                     (add if memo.public else add_other)(memo[data[start:stop]])
                     pos = stop
                     continue
-                rule = table[key]
-                if rule.kind >= Kind.PIXELS:
-                    break
-                if rule.tag <= last:
-                    raise Unsure
+                assert rule is not None
                 if rule.long:
                     start = pos + 12
                     if start > end:
@@ -120,18 +128,16 @@ class Walk:
                     length = data[pos + low] | data[pos + high] << 8
                 else:
                     length = int.from_bytes(data[pos + 4 : start], order)
-                if steps is not None:
-                    steps.append(Step(pos, len(parts), len(others), len(faults), (rule.tag, id(table)), None))
                 pos, changed = self._element(data, pos, start, length, end, table, rule, parts, others)
                 last, rule = self.last, None
                 if changed is not None:
                     table = changed
                     fast = table.fast.get
-                    if steps is not None:
-                        steps.append(None)
         except Short:
             self.position, self.last, self.table = pos, last, table
             raise
+        if steps is not None and rule is not None:
+            steps.append(Step(pos, len(parts), len(others), len(faults), table, rule))
         self.position, self.rule, self.last, self.table = pos, rule, last, table
 
     def _element(

@@ -26,7 +26,8 @@ class Attempt:
     """An attempt as the book has it.
 
     Attributes:
-        companions: how many attempts its Job has.
+        index: of its pod.
+        companions: how many pods its Job has. sharing: how many attempts its pod has.
         made: when its Job was made or found, on the clock that never goes back.
         since: when it came to stand still; at first it has no pod.
         began: when its step was first seen at work.
@@ -39,6 +40,7 @@ class Attempt:
     index: int
     companions: int
     made: float
+    sharing: int = 1
     since: float = field(init=False)
     pod: str = ""
     began: float | None = None
@@ -68,7 +70,7 @@ class Attempt:
         if self.stopping:
             return math.inf
         if self.began is not None:
-            return self.began + self.spec.timeout
+            return self.began + self.spec.timeout * self.sharing
         if self.blocked:
             if self.blocked.hopeless:
                 return self.since
@@ -111,14 +113,19 @@ class Book(dict[str, Attempt]):
         super().__init__()
         self._settings = settings
         self.soonest = math.inf
-        self._jobs: dict[str, dict[int, Attempt]] = {}
+        self._jobs: dict[str, dict[int, list[Attempt]]] = {}
         self._ended: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
     def add(self, attempt: Attempt) -> None:
         """Take an attempt into the book."""
         self[attempt.spec.id] = attempt
-        self._jobs.setdefault(attempt.job, {})[attempt.index] = attempt
+        self._jobs.setdefault(attempt.job, {}).setdefault(attempt.index, []).append(attempt)
         self.changed(attempt)
+
+    @property
+    def pods(self) -> int:
+        """How many pods these attempts have, or will."""
+        return sum(map(len, self._jobs.values()))
 
     def changed(self, attempt: Attempt) -> None:
         """Take note that it may be due at another time than before."""
@@ -135,25 +142,27 @@ class Book(dict[str, Attempt]):
     def remove(self, attempt: Attempt, *, keep: bool) -> None:
         """It has ended; ``keep``: its place is still asked for."""
         del self[attempt.spec.id]
-        others = self._jobs[attempt.job]
-        del others[attempt.index]
-        if not others:
+        pods = self._jobs[attempt.job]
+        pods[attempt.index].remove(attempt)
+        if not pods[attempt.index]:
+            del pods[attempt.index]
+        if not pods:
             del self._jobs[attempt.job]
         if keep:
             self._ended[attempt.spec.id] = attempt.job, attempt.index
             while len(self._ended) > REMEMBERED:
                 self._ended.popitem(last=False)
 
-    def at(self, job: str, index: int) -> Attempt | None:
-        """The attempt with this place."""
-        return self._jobs.get(job, {}).get(index)
+    def at(self, job: str, index: int) -> list[Attempt]:
+        """The attempts of a pod."""
+        return list(self._jobs.get(job, {}).get(index, ()))
 
     def of(self, job: str, indexes: Iterable[int] | None = None) -> list[Attempt]:
-        """The attempts of a Job that are under way; of those with these indexes."""
-        found = self._jobs.get(job, {})
-        if indexes is None:
-            return list(found.values())
-        return [found[index] for index in indexes if index in found]
+        """The attempts of a Job that are under way; of its pods with these indexes."""
+        pods = self._jobs.get(job, {})
+        return [
+            attempt for index in (pods if indexes is None else indexes) for attempt in pods.get(index, ())
+        ]
 
     def place(self, attempt_id: str) -> tuple[str, int]:
         """Where an attempt is or was; an empty name if that is not known."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from queue import Empty
 from typing import Any
 
-from hilum.errors import HilumError
+from hilum.errors import HilumError, TransientError
 from hilum.executors.interface import Executor, Progress
 from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.book import Attempt, Book
@@ -25,6 +26,8 @@ from hilum.executors.kubernetes.feed import Changed, Event, Feed, Listed
 from hilum.executors.kubernetes.jobs import ClusterGone, Jobs, index_of, over
 from hilum.executors.kubernetes.output import LISTENED_TO, last_words, output
 from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
+from hilum.executors.kubernetes.shards import report_of, shard_over
+from hilum.executors.kubernetes.streams import Streams
 from hilum.executors.listening import listen
 from hilum.executors.staged import ImageStep, failed
 from hilum.kernel.clock import Clock, SystemClock
@@ -41,6 +44,8 @@ POD_GONE = Ending(AttemptOutcome.LOST, "pod-deleted", "the attempt's pod is gone
 LONGEST_PAUSE = 15.0
 GATHER = 1.0
 """Seconds between two rounds of new Jobs: what becomes ready meanwhile shares them."""
+MOST_ASKED_FOR = 1000
+"""Light attempts that are asked for at once."""
 
 
 class KubernetesExecutor(Executor):
@@ -70,8 +75,10 @@ class KubernetesExecutor(Executor):
         self._client = connect(settings.kubeconfig, settings.namespace)
         self._tokens = _tokens(settings, broker, self._clock)
         self._jobs = Jobs(self._client, settings, home, self._tokens)
-        self._feed = Feed(self._client, home, self._clock)
+        self._streams = Streams(self._client)
+        self._feed = Feed(self._client, self._streams, home, self._clock)
         self._queue: list[AttemptSpec] = []
+        self._offered = 0
         self._book = Book(settings)
         self._to_stop: dict[str, Attempt] = {}
         self._told: list[AttemptReport | Progress] = []
@@ -80,13 +87,22 @@ class KubernetesExecutor(Executor):
         self._try_at = self._gathered_at = -math.inf
 
     def capacity(self) -> int:
-        return max(0, self._settings.pods - len(self._book) - len(self._queue))
+        """Pods that there may yet be. Light attempts share pods, so while no others come, there is room for more."""
+        free = self._settings.pods - self._book.pods
+        room = free - len(self._queue)
+        if self._queue and self._settings.sharing > 1 and all(map(manifests.is_light, self._queue)):
+            room = min(free * self._settings.sharing - len(self._queue), MOST_ASKED_FOR)
+        self._offered = max(0, room)
+        return self._offered
 
     def submit(self, spec: AttemptSpec) -> None:
         """It becomes part of a Job at the next :meth:`watch`, together with its like."""
         self._queue.append(spec)
+        self._offered -= 1
 
     def watch(self, timeout: float) -> Sequence[AttemptReport | Progress]:
+        if self._queue and not self._offered and self.capacity():
+            return ()  # as many came as were asked for, and there may be more that could share pods with them
         self._ask()
         for event in self._heard(0.0 if self._told else self._patience(timeout)):
             self._take(event)
@@ -99,13 +115,12 @@ class KubernetesExecutor(Executor):
     def adopt(self, attempt_ids: Collection[str] = ()) -> Sequence[AttemptSpec]:
         wanted = set(attempt_ids) - set(self._book)
         adopted = []
-        for job, specs in self._jobs.found():
-            for index, spec in enumerate(specs):
-                if spec.id in wanted:
-                    self._book.add(Attempt(spec, job, index, len(specs), self._clock.monotonic()))
-                    adopted.append(spec)
-                    if self._tokens:  # how old its token is nobody knows
-                        self._tokens.renew_in(spec.id, timedelta())
+        for job, shards in self._jobs.found():
+            self._enter(job, shards, wanted)
+            adopted += [spec for shard in shards for spec in shard if spec.id in wanted]
+        for spec in adopted:
+            if self._tokens:  # how old its token is nobody knows
+                self._tokens.renew_in(spec.id, timedelta())
         for job in {self._book[spec.id].job for spec in adopted}:
             self._look_at(job)
         return adopted
@@ -114,7 +129,7 @@ class KubernetesExecutor(Executor):
         job, index = self._book.place(attempt_id)
         for pod in self._jobs.pods(job) if job else []:
             if index_of(pod) == (job, index):
-                yield from last_words(self._client, pod)
+                yield from last_words(self._streams, pod)
 
     def cancel(self, attempt_id: str) -> None:
         for spec in [spec for spec in self._queue if spec.id == attempt_id]:
@@ -122,12 +137,14 @@ class KubernetesExecutor(Executor):
             self._told.append(self._report(spec, CANCELLED))
         attempt = self._book.get(attempt_id)
         if attempt and not attempt.stopping:
+            if len(self._book.at(attempt.job, attempt.index)) > 1:
+                self._end(attempt, CANCELLED)  # others go on in its pod; what it may yet commit harms nobody
+                return
             self._stop(attempt, CANCELLED)
             self._ask()
 
     def close(self) -> None:
-        self._feed.close()
-        self._client.close()
+        self._streams.close()
 
     def _ask(self) -> None:
         """Have Jobs made of what was submitted, and taken away what is to stop; while the API server is away, it
@@ -148,22 +165,29 @@ class KubernetesExecutor(Executor):
 
     def _make_jobs(self) -> None:
         unheard: list[str] = []
-        for template, specs in manifests.batches(self._queue, self._settings):
+        for batch in manifests.batches(self._queue, self._settings, self._settings.pods - self._book.pods):
+            made = {spec.id for spec in batch.specs}
             try:
-                job, was_there = self._jobs.make(template, specs)
+                job, was_there = self._jobs.make(batch.template, batch.specs, batch.per_pod)
             except ClusterGone:
                 raise
             except HilumError as error:
-                self._told += [self._refused(spec, error) for spec in specs]
+                self._told += [self._refused(spec, error) for spec in batch.specs]
             else:
-                for index, spec in enumerate(specs):
-                    self._book.add(Attempt(spec, job, index, len(specs), self._clock.monotonic()))
+                self._enter(job, manifests.shards_of(batch.specs, batch.per_pod), made)
                 if was_there:
                     unheard.append(job)
-            made = {spec.id for spec in specs}
             self._queue = [spec for spec in self._queue if spec.id not in made]
         for job in unheard:  # its pods may have ended while nobody knew whose they were
             self._look_at(job)
+
+    def _enter(self, job: str, shards: Sequence[Sequence[AttemptSpec]], wanted: Collection[str]) -> None:
+        """Take the wanted attempts of a Job into the book."""
+        now = self._clock.monotonic()
+        for index, shard in enumerate(shards):
+            for spec in shard:
+                if spec.id in wanted:
+                    self._book.add(Attempt(spec, job, index, len(shards), now, len(shard)))
 
     def _renew(self) -> None:
         """Give those that last younger credentials."""
@@ -221,11 +245,14 @@ class KubernetesExecutor(Executor):
                 self._pod_changed(event.thing, gone=event.gone)
 
     def _pod_changed(self, pod: Any, *, gone: bool) -> None:
-        attempt = self._book.at(*index_of(pod))
-        if attempt is None:
-            return
-        attempt.pod = pod.metadata.name
-        found = ending(pod, attempt.spec)
+        for attempt in self._book.at(*index_of(pod)):
+            attempt.pod = pod.metadata.name
+            self._changed(attempt, pod, gone=gone)
+
+    def _changed(self, attempt: Attempt, pod: Any, *, gone: bool) -> None:
+        """An attempt's pod has changed."""
+        shared = attempt.sharing > 1
+        found = shard_over(pod, attempt.spec) if shared else ending(pod, attempt.spec)
         ended = gone or (pod.status and pod.status.phase in OVER)
         if attempt.stopping:
             if ended:
@@ -245,8 +272,8 @@ class KubernetesExecutor(Executor):
 
     def _listen(self, spec: AttemptSpec, pod: str, container: str) -> None:
         if step := ImageStep.of(spec):
-            pieces = partial(output, self._client, pod, container)
-            listen(step, spec.id, pieces, self._feed.events.put, self._room)
+            pieces = partial(output, self._streams, pod, container)
+            listen(step, spec.id, pieces, self._feed.events.put, self._room, self._streams.start)
 
     def _job_changed(self, job: Any, *, gone: bool) -> None:
         """What a Job says is over has told its end by its pod, or will in a moment: see :meth:`_miss`."""
@@ -294,9 +321,18 @@ class KubernetesExecutor(Executor):
         self._to_stop[attempt.spec.id] = attempt
 
     def _end(self, attempt: Attempt, how: Ending, pod: Any = None) -> None:
+        report = self._report(attempt.spec, attempt.stopping or how, pod)
+        if attempt.sharing > 1 and how is not CANCELLED:
+            try:
+                own = report_of(attempt.spec)
+            except TransientError as error:
+                log.warning("report of an attempt could not be read", error=error)
+                own = None
+            if own:
+                report = replace(own, executor=self.name, machine=report.machine)
         self._to_stop.pop(attempt.spec.id, None)
-        self._book.remove(attempt, keep=how.outcome is not AttemptOutcome.SUCCEEDED)
-        self._told.append(self._report(attempt.spec, attempt.stopping or how, pod))
+        self._book.remove(attempt, keep=report.outcome is not AttemptOutcome.SUCCEEDED)
+        self._told.append(report)
 
     def _refused(self, spec: AttemptSpec, error: HilumError) -> AttemptReport:
         plan, now = spec.steps[0], self._clock.now()

@@ -13,8 +13,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from hilum.executors.interface import Progress
-from hilum.executors.kubernetes.client import SERVED
 from hilum.executors.kubernetes.manifests import HOME
+from hilum.executors.kubernetes.streams import Streams
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.kernel.retry import backoff_seconds
@@ -50,42 +50,34 @@ Event = Changed | Listed | Progress
 class Feed:
     """Follows a home's Jobs and pods from the moment it is made until it is closed."""
 
-    def __init__(self, client: Client, home: str, clock: Clock) -> None:
+    def __init__(self, client: Client, streams: Streams, home: str, clock: Clock) -> None:
         from lightkube.resources.batch_v1 import Job
         from lightkube.resources.core_v1 import Pod
 
         self.events: SimpleQueue[Event] = SimpleQueue()
         self._client = client
+        self._streams = streams
         self._labels: dict[str, Any] = {HOME: home}
         self._clock = clock
-        self._closed = threading.Event()
         for resource in (Job, Pod):
             name = f"kubernetes {resource.__name__}"
-            threading.Thread(target=self._follow, args=(resource,), name=name, daemon=True).start()
-
-    def close(self) -> None:
-        """Stop listening; a thread in the middle of a read notices when the read ends."""
-        self._closed.set()
+            thread = threading.Thread(target=self._follow, args=(resource,), name=name, daemon=True)
+            streams.start(thread)
 
     def _follow(self, resource: Any) -> None:
-        failures = 0
-        while not self._closed.is_set():
+        failures, closed = 0, self._streams.closed
+        while not closed.is_set():
             try:
                 version = self._list(resource)
                 failures = 0
-                watch = self._client.watch(
-                    resource, labels=self._labels, resource_version=version, server_timeout=SERVED
-                )
-                for what, thing in watch:
-                    if self._closed.is_set():
-                        return
+                for what, thing in self._streams.watch(resource, self._labels, version):
                     self.events.put(Changed(resource.__name__, thing, gone=what == "DELETED"))
             except Exception as error:  # whatever it is, the answer is to list anew
-                if self._closed.is_set():
+                if closed.is_set():
                     return
                 failures += 1
                 log.warning("watch on the cluster interrupted", error=error)
-                self._closed.wait(backoff_seconds(failures, base=0.2, cap=LONGEST_PAUSE))
+                closed.wait(backoff_seconds(failures, base=0.2, cap=LONGEST_PAUSE))
 
     def _list(self, resource: Any) -> str:
         """Tell of everything that there is; the version that it was so in."""

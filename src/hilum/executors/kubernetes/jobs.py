@@ -39,7 +39,9 @@ class Jobs:
         self._settings = settings
         self._home = home
 
-    def make(self, template: Mapping[str, Any], specs: Sequence[AttemptSpec]) -> tuple[str, bool]:
+    def make(
+        self, template: Mapping[str, Any], specs: Sequence[AttemptSpec], per_pod: int = 1
+    ) -> tuple[str, bool]:
         """Make the Job of these attempts; its name, and whether it was there already: an answer may have been lost.
 
         Raises:
@@ -50,13 +52,13 @@ class Jobs:
 
         name = manifests.job_name(specs)
         token = self._tokens.mint(specs[0]) if self._tokens else None
-        body = manifests.job(template, specs, self._settings, self._home)
+        body = manifests.job(template, specs, self._settings, self._home, per_pod)
         with translated():
             made = self._create(Job, body)
             job = made or self._client.get(Job, name)
             assert job.metadata is not None
             uid = job.metadata.uid or ""
-            self._create(ConfigMap, manifests.config_map(uid, specs, self._home))
+            self._create(ConfigMap, manifests.config_map(uid, specs, self._home, per_pod))
             if token:
                 self._create(Secret, manifests.secret(uid, specs, self._home, token.data()))
         return name, made is None
@@ -76,8 +78,8 @@ class Jobs:
             change = {"data": {manifests.TOKEN_FILE_NAME: data}}
             self._client.patch(Secret, job, change, patch_type=PatchType.MERGE)
 
-    def found(self) -> Iterator[tuple[str, list[AttemptSpec]]]:
-        """Every Job of this home, and its attempts in the order of their indexes."""
+    def found(self) -> Iterator[tuple[str, list[list[AttemptSpec]]]]:
+        """Every Job of this home, and the attempts of each of its pods."""
         from lightkube.resources.core_v1 import ConfigMap
 
         with translated():

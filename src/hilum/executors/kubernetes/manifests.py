@@ -7,6 +7,8 @@ and rather than a variable, since a thousand pods would each carry all of it.
     init container stage     inputs from storage into the attempt's folder     storage
     init container step      the step's image, as it is                        its three folders, nothing else
     container collect        outputs to storage, and the commit                storage
+
+Light Python steps take less than a pod does, so many attempts at them may share one: a shard.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import gzip
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
@@ -35,12 +38,18 @@ NETWORK = "hilum.dev/network"
 QUEUE = "kueue.x-k8s.io/queue-name"
 
 STAGE, STEP, COLLECT, WORK = "stage", "step", "collect", "work"
+SHARD = "shard"
+"""The program of the container ``work`` where it is for many attempts."""
 FOLDER = "/hilum-attempt"
 SPECS = "/hilum-specs"
 SPECS_FILE = "attempts.json.gz"
 TOKEN = "/hilum-token"
 TOKEN_FILE_NAME = "token.json"
 MOST_INDEXES = 1000
+MOST_SHARDED = 2000
+"""Attempts in a Job whose pods have several: a ConfigMap holds 1 MiB."""
+KEEPERS = 256 << 20
+"""Bytes for the processes that watch over a shard's attempts, beside what one attempt may use."""
 GRACE = 1
 """Seconds between SIGTERM and SIGKILL: nothing in a pod has anything to save, a commit is there or not."""
 
@@ -49,21 +58,42 @@ OURS = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "me
 """What staging and collecting get. A pod is given the most that any one of its containers asks for, not the sum."""
 
 
-def batches(
-    specs: Iterable[AttemptSpec], settings: KubernetesSettings
-) -> list[tuple[dict[str, Any], list[AttemptSpec]]]:
-    """Attempts that may share a Job, with their pods' common template. One that is told its place in a trace has a
-    variable of its own, so it has a Job of its own."""
-    found: dict[str, list[tuple[dict[str, Any], list[AttemptSpec]]]] = {}
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Attempts that share a Job, and the template of their pods; of the attempts each pod has so many, in order."""
+
+    template: dict[str, Any]
+    specs: Sequence[AttemptSpec]
+    per_pod: int = 1
+
+
+def batches(specs: Iterable[AttemptSpec], settings: KubernetesSettings, room: int = 0) -> list[Batch]:
+    """Attempts as few Jobs. One that is told its place in a trace has a variable of its own, so it has a Job of its
+    own; so has one with credentials, since a Secret is its Job's.
+
+    Args:
+        room: pods that light attempts are spread over; 0: a pod for each.
+    """
+    alike: dict[str, tuple[dict[str, Any], list[AttemptSpec]]] = {}
     for spec in specs:
         template = pod_template(spec, settings)
-        alike = json.dumps([template, _labels(spec)], sort_keys=True)
-        open_batches = found.setdefault(alike, [])
-        most = 1 if settings.credentials == DOWNSCOPED else MOST_INDEXES  # a Secret is its Job's
-        if not open_batches or len(open_batches[-1][1]) == most:
-            open_batches.append((template, []))
-        open_batches[-1][1].append(spec)
-    return [batch for batches in found.values() for batch in batches]
+        mark = json.dumps([template, _labels(spec)], sort_keys=True)
+        alike.setdefault(mark, (template, []))[1].append(spec)
+    found = []
+    for template, same in alike.values():
+        per_pod = min(settings.sharing, math.ceil(len(same) / room)) if room and is_light(same[0]) else 1
+        if per_pod > 1:
+            template = pod_template(same[0], settings, per_pod)
+        most = MOST_INDEXES if per_pod == 1 else MOST_SHARDED // per_pod * per_pod
+        if settings.credentials == DOWNSCOPED:
+            most = 1
+        found += [Batch(template, same[begin : begin + most], per_pod) for begin in range(0, len(same), most)]
+    return found
+
+
+def is_light(spec: AttemptSpec) -> bool:
+    """Whether an attempt may share a pod: all of its steps are Python and say that they are light."""
+    return all(step.light and step.image is None for step in spec.steps)
 
 
 def job_name(specs: Sequence[AttemptSpec]) -> str:
@@ -72,9 +102,14 @@ def job_name(specs: Sequence[AttemptSpec]) -> str:
 
 
 def job(
-    template: Mapping[str, Any], specs: Sequence[AttemptSpec], settings: KubernetesSettings, home: str
+    template: Mapping[str, Any],
+    specs: Sequence[AttemptSpec],
+    settings: KubernetesSettings,
+    home: str,
+    per_pod: int = 1,
 ) -> dict[str, Any]:
     """The Job of these attempts. Each gets one pod and no second one: trying again is the engine's business."""
+    pods = math.ceil(len(specs) / per_pod)
     name, labels = job_name(specs), {**MANAGED, HOME: home}
     pod = {
         "metadata": {"labels": {**labels, **_labels(specs[0])}},
@@ -89,8 +124,8 @@ def job(
         },
         "spec": {
             "completionMode": "Indexed",
-            "completions": len(specs),
-            "parallelism": len(specs),
+            "completions": pods,
+            "parallelism": pods,
             "backoffLimitPerIndex": 0,
             "ttlSecondsAfterFinished": settings.kept,
             "template": pod,
@@ -98,12 +133,11 @@ def job(
     }
 
 
-def config_map(job_uid: str, specs: Sequence[AttemptSpec], home: str) -> dict[str, Any]:
+def config_map(job_uid: str, specs: Sequence[AttemptSpec], home: str, per_pod: int = 1) -> dict[str, Any]:
     """What the pods of a Job are to do, by index; it belongs to the Job and goes with it."""
     name = job_name(specs)
-    data = gzip.compress(
-        json.dumps([to_json(spec) for spec in specs], separators=(",", ":")).encode(), mtime=0
-    )
+    shards = [[to_json(spec) for spec in shard] for shard in shards_of(specs, per_pod)]
+    data = gzip.compress(json.dumps(shards, separators=(",", ":")).encode(), mtime=0)
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
     return {
         "apiVersion": "v1",
@@ -126,9 +160,14 @@ def secret(job_uid: str, specs: Sequence[AttemptSpec], home: str, token: bytes) 
     }
 
 
-def specs_of(data: bytes) -> list[AttemptSpec]:
-    """The attempts that a ConfigMap's file tells of."""
-    return [from_json(AttemptSpec, each) for each in json.loads(gzip.decompress(data))]
+def shards_of(specs: Sequence[AttemptSpec], per_pod: int) -> list[Sequence[AttemptSpec]]:
+    """The attempts of each pod."""
+    return [specs[begin : begin + per_pod] for begin in range(0, len(specs), per_pod)]
+
+
+def specs_of(data: bytes) -> list[list[AttemptSpec]]:
+    """The attempts of each pod that a ConfigMap's file tells of."""
+    return [[from_json(AttemptSpec, each) for each in shard] for shard in json.loads(gzip.decompress(data))]
 
 
 def _labels(spec: AttemptSpec) -> dict[str, str]:
@@ -144,7 +183,7 @@ def image_reference(image: ImagePlan) -> str:
     return f"{head}{slash}{last.partition(':')[0]}@{image.digest}"
 
 
-def pod_template(spec: AttemptSpec, settings: KubernetesSettings) -> dict[str, Any]:
+def pod_template(spec: AttemptSpec, settings: KubernetesSettings, per_pod: int = 1) -> dict[str, Any]:
     """The pod of an attempt, without what differs from Job to Job."""
     step = ImageStep.of(spec)
     security = step.image.security if step else Security()
@@ -158,7 +197,7 @@ def pod_template(spec: AttemptSpec, settings: KubernetesSettings) -> dict[str, A
         chosen["tolerations"] = [dict(each) for each in settings.tolerations]
     return {
         "restartPolicy": "Never",
-        "activeDeadlineSeconds": math.ceil(spec.timeout + settings.startup),
+        "activeDeadlineSeconds": math.ceil(per_pod * spec.timeout + settings.startup),
         "terminationGracePeriodSeconds": GRACE,
         "serviceAccountName": settings.service_account,
         "automountServiceAccountToken": False,
@@ -167,7 +206,7 @@ def pod_template(spec: AttemptSpec, settings: KubernetesSettings) -> dict[str, A
             "runAsNonRoot": security.user != 0 and settings.user != 0,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **(_image_containers(spec, step, settings) if step else _work_container(spec, settings)),
+        **(_image_containers(spec, step, settings) if step else _work_container(spec, settings, per_pod)),
         "volumes": [
             {"name": "attempt", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
@@ -185,11 +224,16 @@ def _image_containers(spec: AttemptSpec, step: ImageStep, settings: KubernetesSe
     }
 
 
-def _work_container(spec: AttemptSpec, settings: KubernetesSettings) -> dict[str, Any]:
-    return {"containers": [_ours(WORK, settings, _resources(spec))]}
+def _work_container(spec: AttemptSpec, settings: KubernetesSettings, per_pod: int) -> dict[str, Any]:
+    if per_pod == 1:
+        return {"containers": [_ours(WORK, settings, _resources(spec))]}
+    resources = _resources(replace(spec, memory=spec.memory + KEEPERS))
+    return {"containers": [_ours(WORK, settings, resources, SHARD)]}
 
 
-def _ours(program: str, settings: KubernetesSettings, resources: Mapping[str, Any]) -> dict[str, Any]:
+def _ours(
+    name: str, settings: KubernetesSettings, resources: Mapping[str, Any], program: str = ""
+) -> dict[str, Any]:
     """A container of Hilum's image; what gives access to storage is mounted here and nowhere else."""
     given = [
         {"name": f"given-{n}", "mountPath": volume.path, "readOnly": volume.read_only}
@@ -200,10 +244,10 @@ def _ours(program: str, settings: KubernetesSettings, resources: Mapping[str, An
         given.append({"name": "token", "mountPath": TOKEN, "readOnly": True})
         environment[TOKEN_VARIABLE] = f"{TOKEN}/{TOKEN_FILE_NAME}"
     return {
-        "name": program,
+        "name": name,
         "image": settings.image,
         "imagePullPolicy": settings.pull,
-        "command": ["python3", "-m", f"hilum.executors.kubernetes.{program}"],
+        "command": ["python3", "-m", f"hilum.executors.kubernetes.{program or name}"],
         "workingDir": FOLDER,
         "env": [
             *({"name": name, "value": value} for name, value in environment.items()),
@@ -214,7 +258,7 @@ def _ours(program: str, settings: KubernetesSettings, resources: Mapping[str, An
         "volumeMounts": [
             {"name": "attempt", "mountPath": FOLDER},
             {"name": "specs", "mountPath": SPECS, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp", "subPath": program},
+            {"name": "tmp", "mountPath": "/tmp", "subPath": name},
             *given,
         ],
     }

@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hilum.executors.kubernetes.client import printed
 from hilum.executors.kubernetes.manifests import STEP, WORK
+from hilum.executors.kubernetes.streams import Streams
 
 if TYPE_CHECKING:
-    from lightkube import Client
     from lightkube.resources.core_v1 import Pod
 
 LISTENED_TO = 16
@@ -22,24 +21,24 @@ LONGEST_LOG = 1 << 20
 LAST_LINES = 4096
 
 
-def output(client: Client, pod: str, container: str) -> Iterator[bytes]:
+def output(streams: Streams, pod: str, container: str) -> Iterator[bytes]:
     """What a container prints from its beginning until it ends; it may run before its output can be had."""
     until = time.monotonic() + AT_FIRST
-    while time.monotonic() < until:
+    while time.monotonic() < until and not streams.closed.is_set():
         opened = False
-        for piece in printed(client, pod, container, follow=True):
+        for piece in streams.printed(pod, container, follow=True):
             opened = True
             yield piece
         if opened:
             return
-        time.sleep(AGAIN)
+        streams.closed.wait(AGAIN)
 
 
-def last_words(client: Client, pod: Pod) -> Iterator[bytes]:
+def last_words(streams: Streams, pod: Pod) -> Iterator[bytes]:
     """The last that a pod's own container has printed, as it printed it."""
     assert pod.metadata is not None
     assert pod.spec is not None
     container = STEP if pod.spec.initContainers else WORK
-    kept = b"".join(printed(client, pod.metadata.name or "", container, lines=LAST_LINES))[-LONGEST_LOG:]
+    kept = b"".join(streams.printed(pod.metadata.name or "", container, lines=LAST_LINES))[-LONGEST_LOG:]
     if kept:
         yield kept

@@ -28,9 +28,15 @@ folder = Path(FOLDER)
 clock = SystemClock()
 
 
-def my_spec() -> AttemptSpec:
-    """The attempt that this pod is for."""
+def my_specs() -> list[AttemptSpec]:
+    """The attempts that this pod is for."""
     return specs_of((Path(SPECS) / SPECS_FILE).read_bytes())[int(os.environ["JOB_COMPLETION_INDEX"])]
+
+
+def my_spec() -> AttemptSpec:
+    """The attempt that this pod is for, where it is for one."""
+    [spec] = my_specs()
+    return spec
 
 
 def node() -> str:

@@ -32,7 +32,8 @@ class KubernetesSettings:
         pull: its imagePullPolicy.
         namespace: where Jobs are made; empty: the kubeconfig's.
         kubeconfig: a file; empty: the service account in a cluster, else as kubectl finds one.
-        pods: attempts at once; how many of them find room is the scheduler's business.
+        pods: at once; how many of them find room is the scheduler's business.
+        shard: attempts at light Python steps that share a pod, one after the other, at most.
         volumes, env: for Hilum's own containers.
         user: user id of Hilum's own containers; a shared volume has to be its. Steps run as their own user.
         service_account: of the pods. No token of it is mounted; where nodes give credentials to whole pods (workload
@@ -53,6 +54,7 @@ class KubernetesSettings:
     namespace: str = ""
     kubeconfig: str = ""
     pods: int = 100
+    shard: int = 200
     volumes: tuple[Volume, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     user: int = 65534
@@ -67,3 +69,8 @@ class KubernetesSettings:
     kept: int = 600
     blocked: float = 60.0
     pending: float = 1800.0
+
+    @property
+    def sharing(self) -> int:
+        """Light attempts that may share a pod; those with credentials of their own share nothing."""
+        return 1 if self.credentials == DOWNSCOPED else self.shard

@@ -23,10 +23,9 @@ from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
 from hilum.steps.context import Needed
-from hilum.steps.contracts.image_step import image_of
+from hilum.steps.contracts.image_step import files_alone, image_of, whole_folders
 from hilum.steps.contracts.inputs import InputFolder
-from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, Mount
-from hilum.steps.contracts.results import collected, left_in
+from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job
 from hilum.steps.declared import Output
 from hilum.version import __version__
 
@@ -96,7 +95,7 @@ class BidsApp(Contract):
     def invocation(self, plan: StepPlan) -> Invocation:
         image = image_of(plan)
         return Invocation(
-            mounts=(Mount(IN, "in"), Mount(OUT, "out"), Mount(SCRATCH, "scratch")),
+            mounts=whole_folders(IN, OUT, SCRATCH),
             command=image.command,
             args=(IN, OUT, "participant", *(image.args or ())),
             env={"TMPDIR": SCRATCH, **image.env},
@@ -125,7 +124,7 @@ class BidsApp(Contract):
                 _add(inputs, volume, stem, job.plan.parameters)
 
     def collect(self, job: Job, folder: Path) -> Collected:
-        return collected(left_in(folder), image_of(job.plan).outputs, ())
+        return files_alone(job, folder)
 
 
 def _parameter_problems(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -19,10 +19,10 @@ from hilum.kernel.nearest import did_you_mean
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.contracts.image_step import add_model, image_of
+from hilum.steps.contracts.image_step import add_model, files_alone, image_of, whole_folders
 from hilum.steps.contracts.inputs import InputFolder, needs_folder
-from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, Mount
-from hilum.steps.contracts.results import FILES, INSTANCES, collected, left_in
+from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job
+from hilum.steps.contracts.results import FILES, INSTANCES
 from hilum.steps.declared import Output
 
 ROOT = "/hilum"
@@ -68,11 +68,7 @@ class Command(Contract):
     def invocation(self, plan: StepPlan) -> Invocation:
         image = image_of(plan)
         return Invocation(
-            mounts=(
-                Mount(FOLDERS["in"], "in"),
-                Mount(FOLDERS["out"], "out"),
-                Mount(FOLDERS["scratch"], "scratch"),
-            ),
+            mounts=whole_folders(*FOLDERS.values()),
             command=_filled(image.command, plan),
             args=_filled(image.args, plan),
             env={"HOME": FOLDERS["scratch"], "TMPDIR": FOLDERS["scratch"], **image.env},
@@ -85,7 +81,7 @@ class Command(Contract):
         add_model(job, inputs)
 
     def collect(self, job: Job, folder: Path) -> Collected:
-        return collected(left_in(folder), image_of(job.plan).outputs, ())
+        return files_alone(job, folder)
 
 
 def _names(outputs: Sequence[Output] | None) -> Sequence[str]:

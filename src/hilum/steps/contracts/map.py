@@ -20,10 +20,9 @@ from hilum.errors import UsageError
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.contracts.image_step import add_model, image_of, taken_variables
+from hilum.steps.contracts.image_step import add_model, files_alone, image_of, taken_variables
 from hilum.steps.contracts.inputs import InputFolder
 from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, Mount
-from hilum.steps.contracts.results import collected, left_in
 from hilum.steps.declared import Output
 
 GENERATIONS = ("holoscan", "monai")
@@ -113,7 +112,7 @@ class MonaiPackage(Contract):
         add_model(job, inputs)
 
     def collect(self, job: Job, folder: Path) -> Collected:
-        return collected(left_in(folder), image_of(job.plan).outputs, ())
+        return files_alone(job, folder)
 
 
 def read_package(facts: Mapping[str, str]) -> Package:

@@ -17,9 +17,9 @@ from hilum.errors import StepError
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.contracts.image_step import image_of, taken_variables
+from hilum.steps.contracts.image_step import image_of, taken_variables, whole_folders
 from hilum.steps.contracts.inputs import InputFolder
-from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, MeasuredByImage, Mount
+from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, MeasuredByImage
 from hilum.steps.contracts.results import collected, left_in
 from hilum.steps.declared import Output
 
@@ -51,7 +51,7 @@ class Mercure(Contract):
     def invocation(self, plan: StepPlan) -> Invocation:
         image = image_of(plan)
         return Invocation(
-            mounts=(Mount(IN, "in"), Mount(OUT, "out"), Mount(SCRATCH, "scratch")),
+            mounts=whole_folders(IN, OUT, SCRATCH),
             command=image.command,
             args=image.args,
             env={"TMPDIR": SCRATCH, **image.env, "MERCURE_IN_DIR": IN, "MERCURE_OUT_DIR": OUT},

@@ -24,9 +24,9 @@ from hilum.model.codec import to_json
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import StepPlan
-from hilum.steps.contracts.image_step import add_model, image_of, taken_variables
+from hilum.steps.contracts.image_step import add_model, image_of, taken_variables, whole_folders
 from hilum.steps.contracts.inputs import InputFolder
-from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, MeasuredByImage, Mount
+from hilum.steps.contracts.interface import Collected, Contract, Invocation, Job, MeasuredByImage
 from hilum.steps.contracts.results import collected, left_in
 from hilum.steps.declared import Output
 
@@ -108,11 +108,7 @@ class Native(Contract):
         image = image_of(plan)
         folders = {f"HILUM_{name.upper()}": f"{ROOT}/{name}" for name in ("in", "out", "scratch")}
         return Invocation(
-            mounts=(
-                Mount(f"{ROOT}/in", "in"),
-                Mount(f"{ROOT}/out", "out"),
-                Mount(f"{ROOT}/scratch", "scratch"),
-            ),
+            mounts=whole_folders(*folders.values()),
             command=image.command,
             args=image.args,
             env={

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hilum.errors import UsageError
 from hilum.warehouse.bigquery.address import Dataset
@@ -70,7 +70,8 @@ class DatasetClient:
         if os.environ.get(EMULATOR):
             from google.auth.credentials import AnonymousCredentials
 
-            return bigquery.Client(project=self.dataset.project, credentials=AnonymousCredentials())
+            anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
+            return bigquery.Client(project=self.dataset.project, credentials=anonymous)
         try:
             return bigquery.Client(project=self.dataset.project, location=self.dataset.location or None)
         except DefaultCredentialsError:
@@ -89,22 +90,21 @@ class DatasetClient:
             raise _missing() from None
         address = os.environ.get(GRPC)
         if not address:
-            return BigQueryWriteClient()
+            return BigQueryWriteClient()  # type: ignore[no-untyped-call]
         import grpc
         from google.cloud.bigquery_storage_v1.services.big_query_write.transports import (
             BigQueryWriteGrpcTransport,
         )
 
-        return BigQueryWriteClient(
-            transport=BigQueryWriteGrpcTransport(channel=grpc.insecure_channel(address))
-        )
+        transport = BigQueryWriteGrpcTransport(channel=grpc.insecure_channel(address))
+        return BigQueryWriteClient(transport=transport)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Give connections back."""
         if "_client" in self.__dict__:
-            self._client.close()
+            self._client.close()  # type: ignore[no-untyped-call]
         if "writing" in self.__dict__:
-            self.writing.transport.close()
+            self.writing.transport.close()  # type: ignore[no-untyped-call]
 
     # --- tables
 
@@ -155,8 +155,8 @@ class DatasetClient:
             table = self._client.get_table(f"{self.dataset.path}.{name}", retry=_retry(), timeout=ANSWERED)
         return int(table.num_bytes or 0)
 
-    def load(self, name: str, stream: Any, schema: Sequence[Field]) -> int:
-        """Append the rows of a file of JSON lines by a load job; how many."""
+    def load(self, name: str, stream: Any, schema: Sequence[Field]) -> None:
+        """Append the rows of a file of JSON lines by a load job, all or none."""
         from google.cloud import bigquery
 
         config = bigquery.LoadJobConfig(
@@ -166,8 +166,12 @@ class DatasetClient:
             create_disposition="CREATE_NEVER",
         )
         with meaning():
-            job = self._client.load_table_from_file(stream, f"{self.dataset.path}.{name}", job_config=config)
-            return int(job.result().output_rows or 0)
+            size = os.fstat(stream.fileno()).st_size
+            job = self._client.load_table_from_file(
+                stream, f"{self.dataset.path}.{name}", size=size, job_config=config
+            )
+            job.reload()  # the emulator's answer to an upload has no state, and the client would begin anew
+            job.result()
 
     def _reference(self, name: str) -> dict[str, str]:
         return {"projectId": self.dataset.project, "datasetId": self.dataset.name, "tableId": name}
@@ -191,7 +195,9 @@ class DatasetClient:
         if limit is not None:
             config.maximum_bytes_billed = limit
         with meaning():
-            rows = self._client.query_and_wait(sql, job_config=config, retry=_retry(), job_retry=None)
+            rows = self._client.query_and_wait(
+                sql, job_config=config, retry=_retry(), job_retry=cast("Retry", None)
+            )
             return rows.to_arrow(create_bqstorage_client=False)
 
     def _config(self, parameters: Sequence[Any]) -> QueryJobConfig:
@@ -217,8 +223,9 @@ def meaning() -> Iterator[None]:
     try:
         yield
     except RetryError as error:
+        cause = error.cause if isinstance(error.cause, Exception) else ConnectionError()
         with meaning():
-            raise error.cause if isinstance(error.cause, Exception) else ConnectionError
+            raise cause from None
     except GoogleAPICallError as error:
         code, reason = int(error.code or 0), _reason(error)
         if reason in BUSY or code == 429:
@@ -256,10 +263,10 @@ def _reason(error: Any) -> str:
 def _retry() -> Retry:
     from google.cloud.bigquery.retry import DEFAULT_RETRY
 
-    def passes(error: BaseException) -> bool:
+    def passes(error: Exception) -> bool:
         return not _is_about_the_request(error) if hasattr(error, "errors") else True
 
-    usual: Callable[[BaseException], bool] = DEFAULT_RETRY._predicate
+    usual: Callable[[Exception], bool] = DEFAULT_RETRY._predicate
     return DEFAULT_RETRY.with_timeout(PATIENCE).with_predicate(lambda error: usual(error) and passes(error))
 
 

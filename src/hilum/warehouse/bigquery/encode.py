@@ -1,4 +1,4 @@
-"""Rows to protocol buffers, which the Storage Write API takes: a message type made from the table's schema, no protoc.
+"""Rows to protocol buffers, which the Storage Write API takes; the message type is made from the table's schema.
 
 Field types are those of "Storage Write API: data type conversions": DATE as days and TIMESTAMP as microseconds since
 1970, TIME as its literal, RECORD as a nested message.
@@ -56,9 +56,10 @@ class Encoder:
         try:
             changed = _changed(row, self._changes)
             try:
-                return self._message(**changed).SerializeToString()
+                message = self._message(**changed)
             except (TypeError, ValueError):
-                return self._message(**_scrubbed(changed)).SerializeToString()
+                message = self._message(**_scrubbed(changed))
+            return bytes(message.SerializeToString())
         except (TypeError, ValueError, AttributeError, OverflowError):
             raise misfit(f"a value of {self._table} is not of its column's type") from None
 
@@ -100,7 +101,7 @@ def _changes(schema: Iterable[Field]) -> dict[str, Change]:
     """What to do with the values of columns that are not taken as they are."""
     found: dict[str, Change] = {}
     for field in schema:
-        change: Change | None = {"TIME": _time, "TIMESTAMP": _moment}.get(field["type"])
+        change = _CHANGES.get(field["type"])
         if field["type"] == "RECORD" and (inner := _changes(field["fields"])):
             change = _inside(inner)
         if change is not None:
@@ -131,6 +132,9 @@ def _time(microseconds: int) -> str:
 def _moment(text: str) -> int:
     moment = datetime.fromisoformat(text)
     return ((moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment) - EPOCH) // MICROSECOND
+
+
+_CHANGES: dict[str, Change] = {"TIME": _time, "TIMESTAMP": _moment}
 
 
 def _scrubbed(value: Any) -> Any:

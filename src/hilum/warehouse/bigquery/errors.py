@@ -1,7 +1,7 @@
 """BigQuery's errors about a query in one line, with the names that were probably meant.
 
-What it says of syntax and names comes from the SQL and the schema. What it says of values may quote a patient's, so of
-that only the kind is passed on.
+What it says of syntax and names comes from the SQL and the schema. What it says of values may quote a patient's, so
+of that only the kind is passed on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _VALUES = {
     ),
     r"overflow|out of range": ("a number is out of its type's range", "cast it to a wider type"),
     r"[Dd]ivision by zero": ("a number is divided by zero", "SAFE_DIVIDE gives NULL instead"),
-    r"parameter": ("a parameter has no value, or a value no place", "give one value for each ?"),
+    r"parameter|query arguments": (
+        "a parameter has no value, or a value no place",
+        "give one value for each ?",
+    ),
 }
 
 
@@ -36,9 +39,9 @@ def meaning_of(error: RequestRefused, columns: Callable[[], Sequence[str]]) -> Q
     text = error.message
     if error.reason == "bytesBilledLimitExceeded" or "bytes billed" in text:
         return QueryError(
-            "the query reads more bytes than the setting query_bytes allows",
+            "the query reads more bytes than the setting maximum_bytes_billed allows",
             reason="query-too-large",
-            hint="select fewer columns, or raise query_bytes",
+            hint="select fewer columns, or raise maximum_bytes_billed",
         )
     if found := _COLUMN.search(text):
         return unknown("column", next(filter(None, found.groups())), columns())

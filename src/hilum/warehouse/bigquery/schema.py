@@ -4,8 +4,8 @@ Headers bring new keywords and new fields in sequences all the time. A schema ta
 BigQuery allows at any time and without a rewrite: NULLABLE or REPEATED ones, never another type. That needs no rule
 of ours, since a column's type is the data dictionary's word alone (:mod:`hilum.dicom.columns`).
 
-Limits are BigQuery's ("Quotas and limits", table and column limits; "Specify a schema", column names). What they leave
-no room for is kept in the column :data:`BEYOND`.
+Limits are BigQuery's ("Quotas and limits", table and column limits; "Specify a schema", column names). What they
+leave no room for is kept in the column :data:`BEYOND`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ROOM = 500
 """Columns that are left free below the limit, for new versions of Hilum."""
 NAME = re.compile(r"[A-Za-z_]\w{0,299}", re.ASCII)
 PARTITIONED = "_recorded_at"
+BOOKED = (Column(BATCH, "INTEGER"), Column(SEQ, "INTEGER"))
 
 _CODE: dict[str, Any] = dict.fromkeys(("CodeValue", "CodingSchemeDesignator", "CodeMeaning"))
 _NAMED: dict[str, Any] = {
@@ -76,7 +77,7 @@ def schema_of(table: Table, nesting: int) -> list[Field]:
     Args:
         nesting: levels of records that it may have.
     """
-    columns = [*table.columns, Column(BATCH, "INTEGER"), Column(SEQ, "INTEGER")]
+    columns = [*table.columns, *BOOKED]
     if table.name != HEADERS:
         return [field_of(column) for column in columns]
     fields = [field_of(column) for column in (*columns, Column(BEYOND, "STRING"))]

@@ -7,7 +7,8 @@ so queries that were written for Imaging Data Commons are about one's own images
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import sqlglot
 from sqlglot import ErrorLevel, exp
@@ -50,7 +51,7 @@ def placed(sql: str, dataset: Dataset) -> str:
     """
     tree = _parsed(sql, "bigquery")
     ours = {each.alias_or_name.lower() for each in tree.find_all(exp.CTE)}
-    edits = []
+    edits: list[tuple[int, int, str]] = []
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
             continue
@@ -69,7 +70,7 @@ def _edits(table: exp.Table, dataset: Dataset, ours: set[str]) -> Iterator[tuple
     if len(parts) == 1 and name.lower() in ours:
         return
     if _SCHEMA in words:
-        yield start, end, f"`{dataset.path}`.INFORMATION_SCHEMA.{words[-1].upper()}"
+        yield start, end, f"`{dataset.project}`.`{dataset.name}`.INFORMATION_SCHEMA.{words[-1].upper()}"
         return
     known = _KNOWN.get(name.lower())
     if known is None:
@@ -99,8 +100,9 @@ def _parsed(sql: str, language: str) -> exp.Query:
         raise QueryError(f"the query is no {what}: {_first_line(error)}") from None
     except RecursionError:
         raise QueryError("the query is nested too deeply") from None
-    queries = [each for each in found if not isinstance(each, exp.Semicolon | exp.Declare)]
-    for each in queries:
+    statements = [each for each in found if not isinstance(each, exp.Semicolon | exp.Declare)]
+    queries = [each for each in statements if isinstance(each, exp.Query)]
+    for each in statements:
         if not isinstance(each, exp.Query):
             raise refused(f"{_kind(each)} is no query", "SELECT and WITH are")
     if len(queries) != 1:
@@ -165,10 +167,34 @@ def _sorted(node: exp.ArraySort) -> exp.Expr | None:
     return exp.IgnoreNulls(this=exp.ArrayAgg(this=exp.Order(this=values.copy(), expressions=[by])))
 
 
-_RULES = {
+def _time_between(node: exp.DateDiff) -> exp.Expr | None:
+    """Whole days are between dates, anything smaller between moments, which have a function of their own."""
+    unit = node.args.get("unit")
+    if unit is None or unit.name.upper() not in _PARTS_OF_A_DAY:
+        return None
+    return exp.TimestampDiff(this=node.this.copy(), expression=node.expression.copy(), unit=unit.copy())
+
+
+def _order_by_all(node: exp.Order) -> exp.Expr | None:
+    """``ORDER BY ALL`` is by each column in turn, and nothing there."""
+    select, by = node.parent, node.expressions[0]
+    if not isinstance(select, exp.Select) or select.is_star or by.this.name.upper() != "ALL":
+        return None
+    columns = []
+    for place in range(1, len(select.expressions) + 1):
+        column = by.copy()
+        column.set("this", exp.Literal.number(place))
+        columns.append(column)
+    return exp.Order(expressions=columns)
+
+
+_PARTS_OF_A_DAY = frozenset(("HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"))
+_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr | None]] = {
     exp.ArraySort: _sorted,
+    exp.DateDiff: _time_between,
     exp.Bracket: _list_index,
     exp.In: _in_list,
     exp.IgnoreNulls: _any_value,
+    exp.Order: _order_by_all,
     exp.ArrayAgg: _gathered,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from hilum.dicom.columns import columns_of
 from hilum.errors import TerminalError
@@ -13,14 +14,15 @@ from hilum.warehouse.bigquery.address import Dataset
 from hilum.warehouse.bigquery.client import DatasetClient, RequestRefused
 from hilum.warehouse.bigquery.encode import Encoder, split
 from hilum.warehouse.bigquery.errors import meaning_of
-from hilum.warehouse.bigquery.schema import Field, grown, physical, resource, schema_of
+from hilum.warehouse.bigquery.schema import BOOKED, Field, grown, physical, resource, schema_of
 from hilum.warehouse.bigquery.sql import placed, to_googlesql
 from hilum.warehouse.bigquery.stream import TableStream
 from hilum.warehouse.bigquery.views import views
 from hilum.warehouse.encode import misfit
 from hilum.warehouse.googlesql.marks import dialect_of
 from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseUnavailable
-from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, SEQ, TABLES, VIEWS
+from hilum.warehouse.people import PEOPLE
+from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, SEQ, TABLES, VIEWS, Table, View
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,18 +70,14 @@ class BigQueryWarehouse(Warehouse):
             raise TerminalError(f"the warehouse takes no rows of {unknown[0]}", reason="row-shape")
         if headers:
             filled[HEADERS] = _header_rows(headers)
-        try:
-            self._prepare()
+        self._prepare()
+        with _refusals_told():
             self._in_order(batch)
             written = [(name, items, self._messages(name, batch, items)) for name, items in filled.items()]
-            refused = []
+            refused: list[RefusedRow] = []
             for name, items, messages in written:
-                for each in self._stream(name).append(messages):
-                    refused.append(RefusedRow(name, items[each.place], each.code))
-        except RequestRefused as error:
-            raise WarehouseUnavailable(
-                f"BigQuery refuses the rows: {error.reason or error.code}", reason="warehouse-refused"
-            ) from None
+                found = self._stream(name).append(messages)
+                refused += [RefusedRow(name, items[each.place], each.code) for each in found]
         self._newest = max(self._newest, batch)
         return refused
 
@@ -99,10 +97,22 @@ class BigQueryWarehouse(Warehouse):
             for place, row in enumerate(items)
         ]
 
+    def fitting(self, name: str, rows: list[Row]) -> list[Row]:
+        """Rows in the shape of their table, which gets the columns that they bring."""
+        self._prepare()
+        with _refusals_told():
+            return self._make_room(rows) if name == HEADERS else rows
+
+    def load(self, name: str, lines: IO[bytes]) -> None:
+        """Append rows by a load job, lines of JSON with everything that books are kept by; all or none."""
+        with _refusals_told():
+            self._client.load(physical(name), lines, self._schema(name))
+        self._newest = -1
+
     def _make_room(self, rows: list[Row]) -> list[Row]:
         """Add the columns that these headers bring, and put aside what cannot have one."""
         try:
-            columns = columns_of(rows, TABLES[HEADERS].columns)
+            columns = columns_of(rows, (*TABLES[HEADERS].columns, *BOOKED))
         except ValueError:
             raise misfit(f"{HEADERS} takes keywords only") from None
         schema = self._schema(HEADERS)
@@ -144,7 +154,7 @@ class BigQueryWarehouse(Warehouse):
             TerminalError: ``batch-out-of-order``.
         """
         if self._newest < 0:
-            tables = (f"SELECT MAX({BATCH}) AS newest FROM {physical(name)}" for name in TABLES)
+            tables = (f"SELECT MAX({BATCH}) AS newest FROM {self._path(physical(name))}" for name in TABLES)
             found = self._client.query(f"SELECT MAX(newest) AS newest FROM ({' UNION ALL '.join(tables)})")
             self._newest = found.column("newest")[0].as_py() or 0
             if batch < self._newest:
@@ -161,6 +171,11 @@ class BigQueryWarehouse(Warehouse):
         """Make the dataset, tables and views that are not there, or that another version of Hilum made."""
         if self._ready:
             return
+        with _refusals_told():
+            self._make_what_lacks()
+        self._ready = True
+
+    def _make_what_lacks(self) -> None:
         there = self._client.listed()
         if not there:
             self._client.make()
@@ -176,15 +191,16 @@ class BigQueryWarehouse(Warehouse):
                 self._client.create(view.name, view.resource)
             elif there[view.name] != view.mark:
                 self._client.update(view.name, view.resource, ["view", "labels", "description"])
-        self._ready = True
 
     def tables(self) -> list[TableInfo]:
         self._prepare()
-        described = {each.name: each.description for each in (*TABLES.values(), *VIEWS.values())}
+        both: list[Table | View] = [*TABLES.values(), *VIEWS.values(), *PEOPLE.values()]
+        described = {each.name: each.description for each in both}
         counts = " UNION ALL ".join(
-            f"SELECT '{name}' AS name, COUNT(*) AS number FROM {name}" for name in described
+            f"SELECT '{name}' AS name, COUNT(*) AS number FROM {self._path(name)}" for name in described
         )
-        rows = self._client.query(counts).to_pydict()
+        with _refusals_told():
+            rows = self._client.query(counts).to_pydict()
         counted = dict(zip(rows["name"], rows["number"], strict=True))
         return [
             TableInfo(name, text, counted[name], self._client.size(physical(name)) if name in TABLES else 0)
@@ -195,10 +211,14 @@ class BigQueryWarehouse(Warehouse):
         return 0  # BigQuery does it by itself
 
     def check(self, *, deep: bool = False) -> list[str]:
-        there = self._client.listed()
+        with _refusals_told():
+            there = self._client.listed()
         wanted = {physical(table.name): table.mark for table in TABLES.values()}
         wanted |= {view.name: view.mark for view in views(self.dataset)}
         return [name for name, mark in wanted.items() if there.get(name) != mark] if there else []
+
+    def _path(self, name: str) -> str:
+        return f"`{self.dataset.path}.{name}`"
 
     # --- asking
 
@@ -229,9 +249,20 @@ class BigQueryWarehouse(Warehouse):
 
         where = "WHERE FileSHA256 <> ''" if hashed else ""
         found = self.query(f"SELECT {FINGERPRINT} AS known FROM all_{HEADERS} {where}", dialect="bigquery")
-        digests = found.column("known").drop_null().to_pylist()
+        digests: list[bytes] = [each for each in found.column("known").to_pylist() if each]
         numbers = pa.Array.from_buffers(pa.uint64(), len(digests), [None, pa.py_buffer(b"".join(digests))])
         return KnownFiles(pa.chunked_array([numbers]))
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """A request of our own that is refused: the rows wait until somebody has found out why."""
+    try:
+        yield
+    except RequestRefused as error:
+        raise WarehouseUnavailable(
+            f"BigQuery refuses a request: {error.reason or error.code}", reason="warehouse-refused"
+        ) from None
 
 
 def _header_rows(lines: bytes) -> list[Row]:

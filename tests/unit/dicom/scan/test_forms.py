@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from beds.fuzzing import outcome
 from beds.hostile import element, head, item
 from beds.seeds import seeds
 from hilum.dicom import header as headers
-from hilum.dicom.header import Header
+from hilum.dicom.header import Header, read_header
 from hilum.dicom.quiet import quiet_pydicom
 from hilum.dicom.scan import Scanner
 from hilum.dicom.scan.feed import whole
@@ -21,6 +23,7 @@ from hilum.dicom.scan.json import JsonForm
 from hilum.dicom.scan.row import RowForm
 
 HEAD = head()
+NOWHERE = Path()
 
 
 def row(data: bytes) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class TestARow:
                     other = headers._parsed(io.BytesIO(data))
                 assert json.loads(found.row) == json.loads(other.row)
                 assert found.facts == other.facts
+                assert read_header(NOWHERE, io.BytesIO(data), facts=False) == replace(found, facts={})
                 compared += 1
         assert compared > 150
 
