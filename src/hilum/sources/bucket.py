@@ -55,8 +55,8 @@ class WatchedBucket(Source):
         self._listing: Iterator[Entry] | None = None
 
     def scan(self) -> Iterator[Arrival]:
-        """A slice of the listing that is under way; call it again and again. A bucket that is away ends the listing, and
-        the next begins when it is time for it."""
+        """A slice of the listing that is under way; call it again and again. A bucket that is away ends the listing,
+        and the next begins when it is time for it."""
         if self._listing is None:
             if self._clock.monotonic() < self._next_sweep:
                 return
