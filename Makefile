@@ -23,7 +23,7 @@ LIGHT := not docker and not cluster and not buckets and not cloud
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup beds demo check check-format check-lint check-types check-floors check-docs check-tests \
-        test $(HEAVY) prebuild heavy functions bench bench-intake bench-executors chaos fuzz docs pictures identities format lock clean
+        test $(HEAVY) prebuild heavy functions bench bench-intake bench-cloud bench-executors chaos fuzz docs pictures identities format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -96,6 +96,11 @@ bench: setup  ## the figures, beside the machine they were measured on
 bench-intake: setup  ## Hilum's intake beside pydicom, dcmtk, Orthanc and others: docs/performance.md's tables
 	@tools/peers
 	@$(BIN)/python -m benchmarks intake
+
+bench-cloud: setup  ## Pub/Sub, functions, sweeps, each with the server that can be had here (needs Java; Go the first time)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cloud_pubsub
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cloud_sweep
+	@if test -e benchmarks/cloud_bigquery.py; then PYTHONPATH=tests $(BIN)/python -m benchmarks.cloud_bigquery; fi
 
 bench-executors: setup  ## attempts in processes, containers and pods, on a Docker engine and a node of their own
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks executors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ from beds.inbox import Inbox, resources
 from beds.pubsub import Lane
 from beds.real import real_file
 from hilum.dicom.phantom import chest_ct
+from hilum.kernel.clock import SystemClock
+from hilum.sources.bucket import WatchedBucket
+from hilum.storage.gcs import client
 
 PIPELINE = "name: check\nsettle: {quiet: 1s}\nsteps: {qc: {uses: qc}}\n"
 LISTINGS = 3
@@ -201,3 +205,38 @@ def succeeded(root: Path) -> int:
         return 0
     with hilum.open(root) as home:
         return sum(run.state == "succeeded" for run in home.runs())
+
+
+def test_a_sweep_that_is_broken_off_keeps_what_it_found_and_the_next_reads_only_the_rest(
+    bucket: str, cloud_storage: CloudStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, tuple(chest_ct(tmp_path / "many", slices=300, rows=8, columns=8).paths))
+    batches = count()
+    with faulty(cloud_storage.host) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.host)
+        with hilum.open(tmp_path / "home", workers=1) as home:
+            first = home.sweep(f"gs://{bucket}/in", stop=lambda: next(batches) > 0).counts["accepted"]
+            second = home.sweep(f"gs://{bucket}/in").counts
+        read = [request.path for request in proxy.seen if request.query.get("alt") == ["media"]]
+    assert 0 < first < 300
+    assert second == {"accepted": 300 - first, "unchanged": first}
+    assert len(read) == len(set(read)) == 300
+
+
+def test_a_bucket_that_is_away_ends_a_listing_and_not_the_engine(
+    bucket: str,
+    cloud_storage: CloudStorage,
+    scan: tuple[Path, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(bucket, scan[:1])
+    monkeypatch.setattr(client, "PATIENCE", 0.1)
+    client.retries.cache_clear()
+    with faulty(cloud_storage.host) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.host)
+        source = WatchedBucket(f"gs://{bucket}/in", SystemClock(), sweep=0.0)
+        proxy.rule = lambda request: Refused(503)
+        assert list(source.scan()) == []
+        proxy.rule = lambda request: None
+        assert len(list(source.scan())) == 1
+    client.retries.cache_clear()

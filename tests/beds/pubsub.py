@@ -94,7 +94,9 @@ class Lane:
         found: list[Any] = []
         end = time.monotonic() + patience
         while len(found) < wanted and time.monotonic() < end:
-            found += self._pulled(1.0)
+            found += self._pulled(
+                max(1.0, end - time.monotonic())
+            )  # one that is given up may take messages along
         return found
 
     def rest(self, patience: float = 1.0) -> list[Any]:

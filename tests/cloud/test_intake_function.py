@@ -12,19 +12,24 @@ from typing import Any
 
 import pytest
 
+import hilum
 from beds.engines import wait_until
 from beds.faults import Held, Proxy, Refused, faulty, first
 from beds.functions import CloudEvent, Eventarc, Function
 from beds.gcs import CloudStorage
 from beds.inbox import Inbox, resources
+from beds.otlp import collecting
 from beds.pubsub import Lane
 from beds.real import real_file
 from hilum.dicom.phantom import chest_ct
 from hilum.engine.receive import received
+from hilum.engine.serve import serve
 from hilum.kernel.clock import SystemClock
+from hilum.kernel.trace import arrival_trace
 from hilum.model.arrival import Arrival, Received
 from hilum.model.content import attested_digest
 from hilum.sources.messages import Message, decode, event_of
+from hilum.sources.pubsub import PubSubSource
 
 Start = Callable[..., Function]
 MakeLane = Callable[..., Lane]
@@ -141,7 +146,7 @@ class TestWhatGoesWrong:
         assert [CloudEvent(each).binary(function)[0] for each in (gone, old, new)] == [200] * 3
         assert [item.arrival.version for item in told_of(arrivals)] == [new["generation"]]
         assert arrivals.rest() == []
-        assert [event["event"] for event in function.events] == ["the object is gone or was replaced"] * 2
+        assert [event["message"] for event in function.events] == ["the object is gone or was replaced"] * 2
 
     def test_what_names_no_object_goes_to_the_dead_letters(
         self, inbox: Inbox, arrivals: Lane, pubsub: MakeLane, serve_function: Start
@@ -216,3 +221,34 @@ def test_many_events_at_once_are_each_told_once(
         assert wait_until(lambda: eventarc.delivered == len(put))
     assert sorted(item.arrival.version for item in items) == sorted(each["generation"] for each in put)
     assert eventarc.failed == 0
+
+
+def test_one_trace_goes_through_function_and_engine(
+    inbox: Inbox,
+    arrivals: Lane,
+    serve_function: Start,
+    scan: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with collecting() as collector:
+        told_where = {"HILUM_TELEMETRY": "otlp", **collector.environment}
+        function = serve_function("intake", HILUM_ARRIVALS=arrivals.topic, **told_where)
+        resource = inbox.put("a.dcm", scan)
+        assert CloudEvent(resource).binary(function)[0] == 200
+        for name, value in told_where.items():
+            monkeypatch.setenv(name, value)
+        with hilum.open(tmp_path / "home") as home:
+            engine, source = home.engine(), PubSubSource(arrivals.address, home.clock)
+            try:
+                serve(engine, [source], home.clock, lambda: bool(home.status().arrivals))
+            finally:
+                source.close()
+                engine.close()
+        spans = {
+            span.name: span
+            for span in collector.trace(arrival_trace(f"gs://{inbox.bucket}/a.dcm", resource["generation"]))
+        }
+    assert spans.keys() == {"arrival", "read"}
+    assert spans["read"].parent_span_id == spans["arrival"].span_id
+    assert [each["severity"] for each in function.events] == ["INFO"] * len(function.events)

@@ -57,6 +57,15 @@ class Derivations:
             subject_id(Scope.SERIES, item.instance.series_instance_uid) for item in read if item.instance
         )
 
+    def left_open(self) -> set[str]:
+        """Ids of series that tasks made and nobody has called complete: an engine was killed in between."""
+        found: set[str] = set()
+        after = ""
+        while page := self._ledger.open_subjects(after):
+            after = page[-1].id
+            found.update(each.id for each in page if each.scope is Scope.SERIES and makers(each.facts))
+        return found
+
     def taken(self) -> set[str]:
         """Ids of the subjects that results went into since this was last asked."""
         found, self._subjects = self._subjects, set()

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from hilum.engine.judge import judge, memory_of
 from hilum.engine.neighbours import dead_neighbours, other_engines
 from hilum.engine.observe import Observer, Watch
 from hilum.engine.results import result_rows
+from hilum.errors import TransientError
 from hilum.executors.interface import Executor, Progress
 from hilum.executors.outputs import find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.kernel.trace import run_trace
 from hilum.ledger.interface import Claim, Finished, Ledger, RunInfo
-from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec, Manifest, TaskState
+from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec, Manifest, TaskResult, TaskState
 from hilum.storage import Storage
 
 LEASE = 60.0
@@ -151,15 +153,32 @@ class Dispatcher:
     def _judge(self, report: AttemptReport, now: datetime) -> Finished:
         claim = self._claims.pop(report.attempt_id)
         rows: dict[str, list[dict[str, object]]] = {}
+        results: list[TaskResult] = []
         for result in report.results:
-            if result.state is not TaskState.SUCCEEDED:
+            try:
+                found = self._rows_of(result, claim, now)
+            except TransientError as error:
+                # What the step made stays committed: the next attempt finds it, and looks at it again.
+                waiting = replace(result, state=TaskState.WAITING, reason=error.reason, detail=error.message)
+                results.append(waiting)
                 continue
-            manifest = find_manifest(self._storage, result.task_key)
-            if manifest is not None:
-                self._committed(manifest, claim.run)
-                for table, items in result_rows(manifest, claim.run, now).items():
-                    rows.setdefault(table, []).extend(items)
+            results.append(result)
+            for table, items in found.items():
+                rows.setdefault(table, []).extend(items)
+        report = replace(report, results=tuple(results))
         return judge(claim, report, now, self._rng, memory_cap=self._memory_cap, rows=rows)
+
+    def _rows_of(
+        self, result: TaskResult, claim: Claim, now: datetime
+    ) -> Mapping[str, list[dict[str, object]]]:
+        """What the warehouse is to learn of a task that succeeded; whoever follows results is told before."""
+        if result.state is not TaskState.SUCCEEDED:
+            return {}
+        manifest = find_manifest(self._storage, result.task_key)
+        if manifest is None:
+            return {}
+        self._committed(manifest, claim.run)
+        return result_rows(manifest, claim.run, now)
 
     def _tell(self, item: Finished) -> None:
         run = item.claim.run

@@ -129,11 +129,11 @@ class Engine:
         if stop():  # not everything was seen, so nothing may be called complete
             self.drain()
             return RunReport(taken.counts, [], [], frozenset(taken.subjects), interrupted=True)
-        self._ledger.close_subjects(taken.subjects)
+        subjects = taken.subjects | self.derivations.left_open()
+        self._ledger.close_subjects(subjects)
         self.settler.settle()
-        started = [*self.planner.plan(), *self.planner.plan(taken.subjects)]
-        self.work(taken.subjects, stop=stop)
-        subjects = set(taken.subjects)
+        started = [*self.planner.plan(), *self.planner.plan(subjects)]
+        self.work(subjects, stop=stop)
         while (made := self.derivations.taken()) and not stop():
             subjects |= made
             self._ledger.close_subjects(made)

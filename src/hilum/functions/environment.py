@@ -1,23 +1,38 @@
-"""What a function is told by its environment, and how it writes logs: lines of JSON, as the platform takes them."""
+"""What a function is told by its environment, and how it writes logs and tells spans."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from hilum.errors import UsageError
+from hilum.kernel.clock import Clock
 from hilum.kernel.logging import configure
+from hilum.kernel.trace import Sampling, sampling
 from hilum.sources.pubsub_client import Topic
 
-ARRIVALS, DEAD_LETTERS = "HILUM_ARRIVALS", "HILUM_DEAD_LETTERS"
+if TYPE_CHECKING:
+    from hilum.ops.telemetry import SpanTeller
+
+ARRIVALS, DEAD_LETTERS, TELEMETRY = "HILUM_ARRIVALS", "HILUM_DEAD_LETTERS", "HILUM_TELEMETRY"
 TOPIC = re.compile(r"projects/[^/]+/topics/[^/]+")
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def begin() -> None:
-    """Write logs from here on."""
-    configure("json", "info", sys.stdout)
+    """Write logs from here on: lines of JSON as Cloud Logging takes them."""
+    configure("google", "info", sys.stdout, sampling(os.environ.get(TELEMETRY, ""), os.environ))
+
+
+def spans(clock: Clock) -> tuple[SpanTeller, Sampling] | None:
+    """Who tells this instance's spans, where the environment wants them told."""
+    if not (kind := os.environ.get(TELEMETRY, "")):
+        return None
+    from hilum.ops.telemetry import open_spans
+
+    return open_spans(kind, clock, f"{os.environ.get('K_REVISION', 'function')}/{os.getpid()}")
 
 
 def topic(variable: str) -> Topic | None:

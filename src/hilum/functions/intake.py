@@ -14,21 +14,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import cached_property
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hilum.engine.receive import received
 from hilum.errors import HilumError, TransientError
 from hilum.functions import environment
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.kernel.logging import get_logger
+from hilum.kernel.trace import Sampling, arrival_trace
 from hilum.model.arrival import Arrival, Received
 from hilum.sources.messages import Event, encode_arrival
 from hilum.sources.notifications import MessageRefused, object_arrival
 from hilum.sources.pubsub_client import Topic
 from hilum.storage.archives import kind_of
 from hilum.storage.gcs.objects import open_in_bucket
+
+if TYPE_CHECKING:
+    from hilum.ops.telemetry import SpanTeller
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 GONE = ("changed-while-read", "object-missing")
@@ -63,7 +68,10 @@ class Intake:
         except MessageRefused as error:
             self._refuse(data, error)
             return "refused"
+        began = self._clock.now()
         item = arrival if kind_of(arrival.uri) else self._read(arrival)
+        if isinstance(item, Received):
+            self._tell(item, began)
         if isinstance(item, Received) and item.problem in GONE:
             log.info("the object is gone or was replaced", reason=item.problem)
             return "gone"
@@ -84,6 +92,21 @@ class Intake:
     @cached_property
     def _dead_letters(self) -> Topic | None:
         return environment.topic(environment.DEAD_LETTERS)
+
+    @cached_property
+    def _spans(self) -> tuple[SpanTeller, Sampling] | None:
+        return environment.spans(self._clock)
+
+    def _tell(self, item: Received, began: datetime) -> None:
+        """The span of this reading, in the arrival's own trace: the engine's spans are beside it."""
+        if self._spans is None:
+            return
+        from hilum.ops.spans import read_span
+
+        teller, kept = self._spans
+        arrival = item.arrival
+        if kept.keeps(arrival_trace(arrival.uri, arrival.version)):
+            teller.export([read_span(arrival.uri, arrival.version, began, self._clock.now(), item.problem)])
 
     def _read(self, arrival: Arrival) -> Received:
         """The generation that the event tells of; what the event says of it need not be asked for."""

@@ -13,9 +13,10 @@ from datetime import timedelta
 from itertools import islice
 from urllib.parse import unquote
 
-from hilum.errors import TerminalError
+from hilum.errors import TerminalError, TransientError
 from hilum.kernel.address import BUCKET_SCHEME, bucket_object, bucket_object_uri
 from hilum.kernel.clock import Clock
+from hilum.kernel.logging import get_logger
 from hilum.model.arrival import Arrival
 from hilum.sources.interface import Source
 from hilum.storage.listing import Entry, entries, entries_at
@@ -30,6 +31,8 @@ SLICE = 5000
 MAGIC = re.compile(r"[*?[]")
 TOKEN = re.compile(r"(\*\*/|\*\*|\*|\?|\[.[^\]]*\])")
 WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+log = get_logger(__name__)
 
 
 class WatchedBucket(Source):
@@ -52,7 +55,8 @@ class WatchedBucket(Source):
         self._listing: Iterator[Entry] | None = None
 
     def scan(self) -> Iterator[Arrival]:
-        """A slice of the listing that is under way; call it again and again. An error ends it until the next."""
+        """A slice of the listing that is under way; call it again and again. A bucket that is away ends the listing,
+        and the next begins when it is time for it."""
         if self._listing is None:
             if self._clock.monotonic() < self._next_sweep:
                 return
@@ -60,9 +64,13 @@ class WatchedBucket(Source):
             self._listing = self._old_enough(below(self._address))
         listing, self._listing = self._listing, None
         count = 0
-        for entry in islice(listing, SLICE):
-            count += 1
-            yield _arrival(entry, self._clock, self.name)
+        try:
+            for entry in islice(listing, SLICE):
+                count += 1
+                yield _arrival(entry, self._clock, self.name)
+        except TransientError as error:
+            log.warning("a listing ended early", reason=error.reason, count=count)
+            return
         if count == SLICE:
             self._listing = listing
 
