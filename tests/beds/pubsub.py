@@ -104,7 +104,7 @@ class Lane:
         return self._pulled(patience)
 
     def _pulled(self, patience: float) -> list[Any]:
-        """What there is. No pull waits at the server: it would give messages to one that nobody is behind any more."""
+        """What there is. No pull waits at the server, which would give messages to one that nobody is behind now."""
         request = {"subscription": self.subscription, "max_messages": 1000, "return_immediately": True}
         end = time.monotonic() + patience
         while not (received := self.subscriber.pull(request=request).received_messages):

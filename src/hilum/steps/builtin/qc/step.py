@@ -79,8 +79,7 @@ def qc(ctx: Context, parameters: QcParameters) -> None:
         StepError: ``unreadable``, if an instance does not parse.
     """
     series: dict[str, list[Dataset]] = defaultdict(list)
-    # Instances come in the order of their digests, which say where they lay; what is found must not.
-    for dataset in sorted(ctx.series.datasets, key=lambda each: str(each.get("SOPInstanceUID", ""))):
+    for dataset in ctx.series.datasets:
         series[str(dataset.get("SeriesInstanceUID", ""))].append(dataset)
     reports = []
     for number, (uid, datasets) in enumerate(series.items(), start=1):
