@@ -16,17 +16,17 @@ SOURCES := src tests tools benchmarks functions
 # Suites with a bed too heavy for `make test` (a cluster, cloud emulators): names of targets, run by `.ci/run` and
 # named at the end of `make test` as not run. What they need is built once and kept in ~/.cache/hilum.
 HEAVY := test-buckets test-docker test-cluster test-cloud
-CLUSTER ?= cluster
+CLUSTER ?= cluster and not cloud
 LIGHT := not docker and not cluster and not buckets and not cloud
 
 # Without .pyc files the imports of numpy, pyarrow and pydicom take most of a short command's time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup beds demo check check-format check-lint check-types check-floors check-docs check-tests \
-        test $(HEAVY) prebuild heavy functions bench bench-intake bench-cloud bench-executors chaos fuzz docs pictures identities format lock clean
+        test $(HEAVY) test-cloud-parts test-cloud-whole prebuild heavy functions bench bench-intake bench-cloud bench-executors chaos fuzz docs pictures identities format lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.ready  ## make .venv with everything of requirements.lock; instant when nothing changed
 
@@ -75,8 +75,14 @@ test-cluster: setup beds  ## tests with a real Kubernetes node of their own (nee
 	@tools/beds containers
 	@$(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m '$(CLUSTER)' $(AGAIN) tests
 
-test-cloud: setup  ## tests with Pub/Sub's emulator, a server of functions, an emulated warehouse (needs Java; Go the first time)
-	@$(BIN)/pytest -p no:xdist -m cloud tests
+test-cloud: test-cloud-parts test-cloud-whole  ## both of the next two
+
+test-cloud-parts: setup  ## tests with Pub/Sub's emulator, functions as they are deployed, an emulated BigQuery (needs Java)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -o cache_dir=.pytest_cache/cloud -m 'cloud and not cluster' tests
+
+test-cloud-whole: setup beds  ## everything at once, from a bucket over a function and pods to BigQuery, with faults
+	@tools/beds containers
+	@$(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m 'cloud and cluster' $(AGAIN) tests
 
 functions: setup  ## the folders that are deployed as Cloud Functions, in build/functions
 	@$(BIN)/python tools/functions.py
@@ -84,6 +90,7 @@ functions: setup  ## the folders that are deployed as Cloud Functions, in build/
 prebuild: setup  ## build what the heavy suites start (Go, 15 minutes the first time), into ~/.cache/hilum
 	@cd tests && ../$(BIN)/python -c 'from beds.gcs import built; built()'
 	@cd tests && ../$(BIN)/python -c 'from beds.bigquery import built; built()'
+	@cd tests && ../$(BIN)/python -c 'from beds.prometheus import programs; programs()'
 	@cd tests && ../$(BIN)/python -m beds.cluster.build
 	@cd tests && ../$(BIN)/python -m beds.helm
 
