@@ -3,8 +3,8 @@
 ``PYTHONPATH=tests python -m benchmarks.cloud_bigquery [--quick]``. Hilum's rows pass through a proxy written in
 Python that gives the emulator its default stream (tests/beds/bigquery_door.py); those of ``insert_rows_json`` go to
 the emulator without it. Two batches are compared: what one task leaves, sent when it is done, and 500 rows, which
-Google recommends. Ours encodes many times more rows a second than either gives here, so with 500 a request the emulator
-is likely what is measured; bytes on the way are what holds for BigQuery as well.
+Google recommends. Ours encodes many times more rows a second than either gives here, so with 500 a request the
+emulator is likely what is measured; bytes on the way are what holds for BigQuery as well.
 """
 
 from __future__ import annotations

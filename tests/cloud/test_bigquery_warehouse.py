@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def in_cloud(bigquery_server: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def in_cloud(bigquery: Served, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a new dataset that homes of this test write to."""
-    bigquery_server.point(monkeypatch)
-    address = bigquery_server.address()
+    address = bigquery.address()
     monkeypatch.setenv("HILUM_WAREHOUSE", address)
-    yield address
-    bigquery_server.door.rest_faults.clear()
-    bigquery_server.door.append_faults.clear()
+    return address
 
 
 def run(folder: Path, home: Path) -> None:
@@ -101,10 +98,10 @@ def refuse_once(served: Served, table: str) -> None:
 
 
 def test_a_run_leaves_the_same_in_bigquery_as_in_parquet(
-    folder: Path, tmp_path: Path, bigquery_server: Served, in_cloud: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, bigquery: Served, in_cloud: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from google.auth.credentials import AnonymousCredentials
-    from google.cloud import bigquery
+    from google.cloud.bigquery import Client
 
     run(folder, tmp_path / "cloud")
     cloud = contents(tmp_path / "cloud")
@@ -114,7 +111,7 @@ def test_a_run_leaves_the_same_in_bigquery_as_in_parquet(
     ).rows
     traced = here("lineage", measured["id"], "--json", home=tmp_path / "cloud").json
     dataset = parse_address(in_cloud).path
-    client = bigquery.Client(project=PROJECT, credentials=AnonymousCredentials())
+    client = Client(project=PROJECT, credentials=AnonymousCredentials())
     official = [
         dict(row)
         for row in client.query(
@@ -142,12 +139,12 @@ def test_a_run_leaves_the_same_in_bigquery_as_in_parquet(
 
 
 def test_what_a_full_quota_kept_back_is_written_later_and_once(
-    folder: Path, tmp_path: Path, bigquery_server: Served, in_cloud: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, bigquery: Served, in_cloud: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bigquery_server.door.rest_faults.extend([(403, "quotaExceeded")] * 200)
+    bigquery.door.rest_faults.extend([(403, "quotaExceeded")] * 200)
     home = tmp_path / "cloud"
     here("run", folder / "scans", "--pipeline", folder / "numbers.yaml", home=home, code=None)
-    bigquery_server.door.rest_faults.clear()
+    bigquery.door.rest_faults.clear()
     with api.open(home, create=False) as opened:
         assert opened.query("SELECT * FROM all_runs").num_rows == 0
         assert opened.record() > 0
@@ -159,9 +156,9 @@ def test_what_a_full_quota_kept_back_is_written_later_and_once(
 
 
 def test_a_row_that_bigquery_refuses_is_quarantined_and_can_be_sent_again(
-    folder: Path, tmp_path: Path, bigquery_server: Served, in_cloud: str
+    folder: Path, tmp_path: Path, bigquery: Served, in_cloud: str
 ) -> None:
-    refuse_once(bigquery_server, "dicom_metadata")
+    refuse_once(bigquery, "dicom_metadata")
     home = tmp_path / "cloud"
     here("run", folder / "scans", "--pipeline", folder / "numbers.yaml", home=home, code=None)
     total = 8 + len(REAL)
@@ -178,7 +175,7 @@ def test_a_row_that_bigquery_refuses_is_quarantined_and_can_be_sent_again(
 
 
 def test_a_query_says_what_it_reads_and_sets_what_it_may_bill(
-    folder: Path, tmp_path: Path, bigquery_server: Served, in_cloud: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, bigquery: Served, in_cloud: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HILUM_MAXIMUM_BYTES_BILLED", "10Mi")
     sql = "SELECT COUNT(*) AS n FROM runs"
@@ -188,18 +185,18 @@ def test_a_query_says_what_it_reads_and_sets_what_it_may_bill(
     dry = here("query", sql, "--dry-run", home=tmp_path)
     assert dry.out == ""
     assert "may bill 10Mi at most" in dry.err
-    bigquery_server.door.requests.clear()
+    bigquery.door.requests.clear()
     asked = here("query", sql, "--json", home=tmp_path)
     assert asked.rows == [{"n": 0}]
     assert asked.err.startswith("the query reads ")
-    bodies = [body for _, path, body in bigquery_server.door.requests if body and "quer" in json.dumps(body)]
+    bodies = [body for _, path, body in bigquery.door.requests if body and "quer" in json.dumps(body)]
     limits = [body["maximumBytesBilled"] for body in bodies if "maximumBytesBilled" in body]
     assert limits == [str(10 << 20)]
     dry_runs = [body for body in bodies if body.get("configuration", {}).get("dryRun")]
     assert len(dry_runs) == 1
     with api.open(tmp_path, create=False) as opened:
         opened.query(sql)
-        bigquery_server.door.rest_faults.append((400, "bytesBilledLimitExceeded"))
+        bigquery.door.rest_faults.append((400, "bytesBilledLimitExceeded"))
         with pytest.raises(api.HilumError) as caught:
             opened.query(sql)
     assert caught.value.reason == "query-too-large"

@@ -27,13 +27,17 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
+from hilum.errors import TransientError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 2
 """Batches that a reader has before it, so that it never waits for the next one."""
-
-
+BORN = b"born"
+"""The first word of a reader: until then it may never have come to be, since whoever was to fork it died."""
+BIRTHS = 5
+"""Readers in a row that may fail to come to be."""
 GRACE = 5.0
 """Seconds that a reader has to end after its channel was closed."""
 
@@ -74,10 +78,17 @@ class _Zygote:
 
 @dataclass
 class _Reader:
-    """One process's channel, and the batches that it was sent, oldest first."""
+    """One process's channel, whether it has said its first word, and the batches that it was sent, oldest first."""
 
     channel: Connection
     batches: deque[Any] = field(default_factory=deque)
+    born: bool = False
+
+    def result(self) -> Any:
+        """What became of the oldest batch; EOFError or OSError if the process died."""
+        if not self.born:
+            self.born = self.channel.recv() == BORN
+        return self.channel.recv()
 
 
 class Readers(Generic[Item, Result]):
@@ -153,7 +164,7 @@ class Readers(Generic[Item, Result]):
     def _received(self, waiting: deque[tuple[_Reader, list[Item]]]) -> tuple[list[Item], Result]:
         reader, batch = waiting.popleft()
         try:
-            result = reader.channel.recv()
+            result = reader.result()
             reader.batches.popleft()
         except (EOFError, OSError):
             result = self._survived(reader, batch)
@@ -165,21 +176,27 @@ class Readers(Generic[Item, Result]):
         """A reader died over a batch: another takes its place, and the batch is read one by one."""
         reader.batches.popleft()
         self._replace(reader)
-        results = []
-        for item in batch:
-            self._send(reader, [item])
-            try:
-                results.append(reader.channel.recv())
-            except (EOFError, OSError):
-                results.append(self._lost(item))
-                self._replace(reader)
+        results = [self._read_alone(reader, item) for item in batch]
         for later in reader.batches:
             self._send(reader, later)
         return self._merged(results)
 
+    def _read_alone(self, reader: _Reader, item: Item) -> Any:
+        """An item is to blame for the death of whoever was reading it, and not for that of one who was never born."""
+        for _ in range(BIRTHS):
+            self._send(reader, [item])
+            try:
+                return reader.result()
+            except (EOFError, OSError):
+                born = reader.born
+                self._replace(reader)
+                if born:
+                    return self._lost(item)
+        raise TransientError("no process can be started to read objects", reason="no-readers")
+
     def _replace(self, reader: _Reader) -> None:
         reader.channel.close()
-        reader.channel = self._channel()
+        reader.channel, reader.born = self._channel(), False
 
     def _channel(self) -> Connection:
         """The channel of a new reader, should the zygote be gone from another one."""
@@ -225,6 +242,7 @@ def _ended(process: int) -> bool:
 
 def _read(channel: Connection) -> None:
     """Do what comes through the channel until it is closed."""
+    channel.send(BORN)
     came: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(channel, came), daemon=True).start()
     while (told := came.get()) is not None:

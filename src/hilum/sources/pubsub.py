@@ -93,7 +93,8 @@ class PubSubSource(Source):
                 pulled.ack()
 
     def close(self) -> None:
-        """Give back what was not recorded, so that it comes to the next engine at once."""
+        """Give back what was not recorded, so that it comes to the next engine soon: when its lease is over at the
+        latest, since what is given back may come to a stream of ours that is about to end."""
         if self._topic is not None:
             self._topic.close()
             self._topic = None

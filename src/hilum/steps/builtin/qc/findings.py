@@ -69,7 +69,7 @@ class Finding:
             "severity": self.severity,
             "message": self.message,
             "count": self.count,
-            "instances": list(self.instances),
+            "instances": sorted(self.instances),  # they come by digest, which may say where they lay
             "values": dict(self.values),
             "series": self.series,
         }
