@@ -104,10 +104,10 @@ bench-intake: setup  ## Hilum's intake beside pydicom, dcmtk, Orthanc and others
 	@tools/peers
 	@$(BIN)/python -m benchmarks intake
 
-bench-cloud: setup  ## Pub/Sub, functions, sweeps, each with the server that can be had here (needs Java; Go the first time)
+bench-cloud: setup  ## Pub/Sub, functions, sweeps, BigQuery, with the servers that can be had here (needs Java; Go the first time)
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cloud_pubsub
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cloud_sweep
-	@if test -e benchmarks/cloud_bigquery.py; then PYTHONPATH=tests $(BIN)/python -m benchmarks.cloud_bigquery; fi
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.cloud_bigquery
 
 bench-executors: setup  ## attempts in processes, containers and pods, on a Docker engine and a node of their own
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks executors

@@ -45,14 +45,18 @@ def jar() -> Path | None:
 
 
 class PubSub(HeldServer):
-    """A running emulator. ``address`` is what PUBSUB_EMULATOR_HOST takes."""
+    """A running emulator. ``address`` is what PUBSUB_EMULATOR_HOST takes.
 
-    def __init__(self) -> None:
+    Args:
+        heap: the most memory of it; it keeps messages that were acknowledged, too.
+    """
+
+    def __init__(self, heap: str = "512m") -> None:
         def command(_folder: Path, port: int) -> list[str | Path]:
             found = jar()
             assert found is not None, missing()
-            heap = ["-Xmx512m", "-XX:+UseSerialGC"]
-            return ["java", *heap, "-jar", found, "--host=127.0.0.1", f"--port={port}"]
+            memory = [f"-Xmx{heap}", "-XX:+UseSerialGC"]
+            return ["java", *memory, "-jar", found, "--host=127.0.0.1", f"--port={port}"]
 
         super().__init__("hilum-pubsub-", command)
         self.address = self.host.removeprefix("http://")

@@ -6,11 +6,13 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from beds.archives import KINDS, gzipped_tar, zipped
-from beds.faults import Changed, Cut, Lost, Proxy, Refused, every, faulty
+from beds.engines import wait_until
+from beds.faults import Changed, Cut, Held, Lost, Proxy, Refused, every, faulty, first
 from beds.gcs import CloudStorage
 from beds.headers import instance, written
 from hilum.dicom.header import read_header
@@ -22,6 +24,7 @@ from hilum.kernel.digest import digest_bytes, digest_stream
 from hilum.model.subject import Member, revision_digest
 from hilum.storage import Storage, open_storage
 from hilum.storage.gcs import client
+from hilum.storage.gcs.ahead import AT_ONCE
 from hilum.storage.objects import open_object, open_objects, version_at
 
 LARGE = os.urandom(1 << 20) * 20
@@ -159,6 +162,32 @@ class TestReading:
             at: opened.read() for at, opened in open_objects(wanted) if not isinstance(opened, TerminalError)
         }
         assert found == {at: files[at.rpartition("/")[2]] for at in wanted}
+
+    def test_several_objects_are_asked_for_while_the_first_is_waited_for(
+        self, bucket: str, proxy: Proxy, tmp_path: Path
+    ) -> None:
+        uris = [put(bucket, str(number), bytes([number]), tmp_path) for number in range(AT_ONCE)]
+        held = Held()
+        proxy.rule = first(held, "GET")
+        proxy.seen.clear()
+
+        def names() -> set[str]:
+            return {request.path.rpartition("/")[2] for request in list(proxy.seen)}
+
+        def others_came() -> None:
+            asked = wait_until(lambda: names() == {str(number) for number in range(AT_ONCE)}, patience=20.0)
+            held.go.set()
+            came.append(asked)
+
+        came: list[bool] = []
+        watcher = Thread(target=others_came)
+        watcher.start()
+        contents = [
+            opened.read() for _, opened in open_objects(uris) if not isinstance(opened, TerminalError)
+        ]
+        watcher.join()
+        assert came == [True]
+        assert contents == [bytes([number]) for number in range(AT_ONCE)]
 
     def test_who_pays_is_said_with_every_request(
         self, bucket: str, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
