@@ -31,7 +31,12 @@ SKIPPING_MODULE = 'import pytest\npytest.skip("no bed here", allow_module_level=
 def summary(folder: Path, source: str, ci: str) -> tuple[int, str]:
     path = folder / "test_given.py"
     path.write_text(source)
-    environment = {**os.environ, "CI": ci, "HILUM_REQUIRE_BEDS": "", "PYTHONPATH": str(TESTS)}
+    environment = {
+        **os.environ,
+        "CI": ci,
+        "HILUM_REQUIRE_BEDS": "",
+        "PYTHONPATH": f"{TESTS}:{TESTS.parent / 'tools'}",
+    }
     command = [
         sys.executable,
         "-m",
