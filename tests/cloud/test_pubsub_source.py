@@ -29,6 +29,8 @@ from hilum.sources.pubsub import PubSubSource
 
 MakeLane = Callable[..., Lane]
 NOW = SystemClock().now()
+LEASE = 90.0
+"""Seconds within which a message that a client had comes again: it asks for up to a minute at a time."""
 HELD = 12.0
 """Seconds after which a message that nobody answers for comes again; the subscriptions here say 10."""
 
@@ -162,7 +164,7 @@ class TestAcknowledging:
         arrivals = looked(source, 20)
         source.recorded(arrivals[:15])  # type: ignore[arg-type]
         source.close()
-        assert len(lane.take(5, patience=2 * HELD)) == 5
+        assert len(lane.take(5, LEASE)) == 5
         assert lane.rest(HELD) == []
 
     def test_a_message_comes_again_if_the_engine_is_killed_between_ledger_and_acknowledgement(
@@ -308,7 +310,7 @@ class TestWhatCannotBeUnderstood:
         assert len(looked(source, 1)) == 1
         assert wait_until(lambda: list(source.scan()) == [] and source.passed_over["message-foreign"] >= 1)
         source.close()
-        assert {message.data for message in lane.take(2)} >= {b"hello"}
+        assert {message.data for message in lane.take(2, LEASE)} >= {b"hello"}
 
 
 class TestWhatIsWrongWithTheSubscription:
