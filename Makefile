@@ -78,7 +78,7 @@ test-cluster: setup beds  ## tests with a real Kubernetes node of their own (nee
 test-cloud: test-cloud-parts test-cloud-whole  ## both of the next two
 
 test-cloud-parts: setup  ## tests with Pub/Sub's emulator, functions as they are deployed, an emulated BigQuery (needs Java)
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -o cache_dir=.pytest_cache/cloud -m 'cloud and not cluster' tests
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -o cache_dir=.pytest_cache/cloud -m 'cloud and not cluster' $(AGAIN) tests
 
 test-cloud-whole: setup beds  ## everything at once, from a bucket over a function and pods to BigQuery, with faults
 	@tools/beds containers

@@ -167,7 +167,8 @@ class TestEngine:
         assert "Pending" in pods() or "Running" in pods()
         code, said = yard.start().finish()
         assert code == 0, said
-        assert pods() == ["Succeeded"] * MANY
+        # An attempt ends with its last word, a moment before its pod does.
+        assert wait_until(lambda: pods() == ["Succeeded"] * MANY, every=0.2)
         attempts = "SELECT outcome, count(*) AS n FROM attempts GROUP BY ALL"
         assert hilum("query", attempts, "--json", home=yard.home).rows == [
             {"outcome": "succeeded", "n": MANY}
