@@ -93,7 +93,7 @@ def bench(cluster: Cluster, home: str, tmp_path: Path) -> Iterator[Bench]:
         return [pod["metadata"]["name"] for pod in pods if not over(pod)]
 
     def remove(attempt: str) -> None:
-        job = f"batch.kubernetes.io/job-name={short_id('hilum', attempt)}"
+        job = f"batch.kubernetes.io/job-name={short_id('hilum', home, attempt)}"
         cluster.kubectl("delete", "pod", "-l", job, "--wait=false")
 
     give_away(tmp_path)

@@ -203,7 +203,7 @@ class TestRights:
         hungry = attempt(plan("sizes"))
         second.submit(hungry)
         second.watch(2.0)
-        job = manifests.job_name([hungry])
+        job = manifests.job_name(home, [hungry])
         assert wait_until(lambda: "quota" in second._jobs.why_no_pod(job), every=0.2)
         second.close()
         assert asked.for_ == RIGHTS

@@ -52,7 +52,7 @@ class TestKubelet:
         cluster.kill("kubelet")
         executor.submit(waiting)
         executor.watch(0.0)
-        job = f"batch.kubernetes.io/job-name={job_name([waiting])}"
+        job = f"batch.kubernetes.io/job-name={job_name(bench.settings['home'], [waiting])}"
         assert wait_until(lambda: cluster.kubectl("get", "pods", "-l", job, "-o", "name") != "", every=0.1)
         cluster.start_kubelet()
         reports, _ = collect(executor, 2)

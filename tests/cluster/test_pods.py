@@ -60,7 +60,7 @@ class TestIsolation:
         )
         executor.cancel(spec.id)
         collect(executor, 1)
-        [complaint] = [line for line in said.splitlines() if job_name([spec]) in line]
+        [complaint] = [line for line in said.splitlines() if job_name(bench.settings["home"], [spec]) in line]
         assert complaint.endswith(": restricted volume types")
 
 
@@ -91,7 +91,7 @@ class TestJobs:
     ) -> None:
         spec = bench.spec("stubborn")
         at_work(executor, spec, "at work")
-        cluster.kubectl("delete", "job", job_name([spec]), "--wait=false")
+        cluster.kubectl("delete", "job", job_name(bench.settings["home"], [spec]), "--wait=false")
         [report], _ = collect(executor, 1)
         assert report.outcome is AttemptOutcome.LOST
 

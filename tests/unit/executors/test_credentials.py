@@ -187,7 +187,7 @@ class TestPods:
         [step] = [each for each in pod["initContainers"] if each["name"] == "step"]
         assert TOKEN_FILE not in {each["name"] for each in step["env"]}
         [volume] = [each for each in pod["volumes"] if each["name"] == "token"]
-        assert volume["secret"] == {"secretName": manifests.job_name([spec])}
+        assert volume["secret"] == {"secretName": manifests.job_name("home", [spec])}
 
     def test_each_attempt_has_a_job_and_a_secret_of_its_own(self, spec: AttemptSpec) -> None:
         both = [spec, replace(spec, id="g-other.1")]
@@ -206,7 +206,7 @@ class TestPods:
         secret = manifests.secret("uid", [spec], "home", Token("the-token", CLOCK.now()).data())
         assert secret["metadata"]["ownerReferences"][0]["uid"] == "uid"
         assert "the-token" not in json.dumps(self.pod(spec))
-        assert manifests.job_name([spec]) == secret["metadata"]["name"]
+        assert manifests.job_name("home", [spec]) == secret["metadata"]["name"]
 
     def test_without_it_nothing_of_it_is_there(self, spec: AttemptSpec) -> None:
         own = replace(SETTINGS, credentials="own")

@@ -50,7 +50,7 @@ class Jobs:
         from lightkube.resources.batch_v1 import Job
         from lightkube.resources.core_v1 import ConfigMap, Secret
 
-        name = manifests.job_name(specs)
+        name = manifests.job_name(self._home, specs)
         token = self._tokens.mint(specs[0]) if self._tokens else None
         body = manifests.job(template, specs, self._settings, self._home, per_pod)
         with translated():

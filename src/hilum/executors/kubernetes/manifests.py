@@ -96,9 +96,10 @@ def is_light(spec: AttemptSpec) -> bool:
     return all(step.light and step.image is None for step in spec.steps)
 
 
-def job_name(specs: Sequence[AttemptSpec]) -> str:
-    """Follows from the attempts, so that making a Job twice makes one."""
-    return short_id("hilum", *(spec.id for spec in specs))
+def job_name(home: str, specs: Sequence[AttemptSpec]) -> str:
+    """Follows from home and attempts, so that making a Job twice makes one. Attempts' ids follow from content, so two
+    homes with the same instances have the same ids, and a namespace may have several homes."""
+    return short_id("hilum", home, *(spec.id for spec in specs))
 
 
 def job(
@@ -110,7 +111,7 @@ def job(
 ) -> dict[str, Any]:
     """The Job of these attempts. Each gets one pod and no second one: trying again is the engine's business."""
     pods = math.ceil(len(specs) / per_pod)
-    name, labels = job_name(specs), {**MANAGED, HOME: home}
+    name, labels = job_name(home, specs), {**MANAGED, HOME: home}
     pod = {
         "metadata": {"labels": {**labels, **_labels(specs[0])}},
         "spec": {**template, "volumes": [*template["volumes"], *_own_volumes(name, settings)]},
@@ -135,7 +136,7 @@ def job(
 
 def config_map(job_uid: str, specs: Sequence[AttemptSpec], home: str, per_pod: int = 1) -> dict[str, Any]:
     """What the pods of a Job are to do, by index; it belongs to the Job and goes with it."""
-    name = job_name(specs)
+    name = job_name(home, specs)
     shards = [[to_json(spec) for spec in shard] for shard in shards_of(specs, per_pod)]
     data = gzip.compress(json.dumps(shards, separators=(",", ":")).encode(), mtime=0)
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
@@ -150,7 +151,7 @@ def config_map(job_uid: str, specs: Sequence[AttemptSpec], home: str, per_pod: i
 
 def secret(job_uid: str, specs: Sequence[AttemptSpec], home: str, token: bytes) -> dict[str, Any]:
     """The credentials of a Job's attempt, for its containers of ours alone; they go with the Job."""
-    name = job_name(specs)
+    name = job_name(home, specs)
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
     return {
         "apiVersion": "v1",
