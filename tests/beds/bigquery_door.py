@@ -258,6 +258,12 @@ def refused_rows(*places: int, code: str = "FIELDS_ERROR") -> Callable[[Any], An
     return answer
 
 
+def failed(code: grpc.StatusCode) -> Callable[[Any], Any]:
+    """An answer that nothing of a request was written, for this reason; the connection stays."""
+    error = status_pb2.Status(code=code.value[0], message="as the test wants it")
+    return lambda _: types.AppendRowsResponse(error=error)
+
+
 def _error(status: int, reason: str) -> bytes:
     told = {"code": status, "message": reason, "errors": [{"reason": reason, "message": reason}]}
     return json.dumps({"error": told}).encode()

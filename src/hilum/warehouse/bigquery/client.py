@@ -7,10 +7,11 @@ What a server says in an error may quote a value, so only its kind is passed on.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,36 +23,38 @@ from hilum.warehouse.interface import WarehouseUnavailable
 if TYPE_CHECKING:
     import pyarrow as pa
     from google.api_core.retry import Retry
-    from google.cloud.bigquery import Client, QueryJobConfig
+    from google.cloud.bigquery import Client, QueryJobConfig, Table
     from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
 
 EMULATOR = "BIGQUERY_EMULATOR_HOST"
 GRPC = "BIGQUERY_EMULATOR_GRPC"
 """Address of an emulator's Storage API, such as ``127.0.0.1:9060``."""
 PATIENCE = 30.0
-"""Seconds that a request is tried again for before the rows wait in the outbox."""
+"""Seconds that a question is tried again for."""
 ANSWERED = 60.0
 """Seconds that one answer may take."""
 BUSY = frozenset(("quotaExceeded", "rateLimitExceeded", "backendError", "jobRateLimitExceeded"))
 """Reasons of BigQuery's error table that go by themselves."""
-TRANSIENT = frozenset((408, 429, 500, 502, 503, 504))
+EXHAUSTED, REFUSED = 8, 3
+"""google.rpc.Code: resource exhausted, invalid argument."""
+DENIED = frozenset((7, 16))
+"""google.rpc.Code: permission denied, unauthenticated."""
+PASSING = frozenset((1, 2, 4, 10, 13, 14))
+"""google.rpc.Code: cancelled, unknown, deadline exceeded, aborted, internal, unavailable."""
+FROM_HTTP = {401: 16, 403: 7, 408: 4, 429: 8, 499: 1, 500: 13, 502: 14, 503: 14, 504: 4}
+"""The google.rpc.Code of a status of HTTP; all others are about the request."""
 
 
 class RequestRefused(Exception):
-    """BigQuery does not take a request; it will not take it again either. ``reason`` and ``message`` are Google's."""
+    """BigQuery does not take a request; it will not take it again either.
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(code, reason)
-        self.code, self.reason, self.message = code, reason, message
+    Attributes:
+        told: the kind of the error, as a message may have it. reason, message: Google's own.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a dry run tells of a query: bytes that it would read, its statement's type, and the tables it reads."""
-
-    size: int
-    kind: str
-    tables: tuple[tuple[str, str], ...]
+    def __init__(self, told: str, reason: str, message: str) -> None:
+        super().__init__(told)
+        self.told, self.reason, self.message = told, reason, message
 
 
 class DatasetClient:
@@ -59,6 +62,31 @@ class DatasetClient:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self._until = math.inf
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What is asked meanwhile ends in so many seconds, all of it together, answered or not."""
+        self._until = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._until = math.inf
+
+    def left(self) -> float:
+        """Seconds for what is asked now; infinite outside of :meth:`within`.
+
+        Raises:
+            WarehouseUnavailable: none are left.
+        """
+        if (left := self._until - time.monotonic()) <= 0:
+            raise WarehouseUnavailable("BigQuery did not answer in time")
+        return left
+
+    def _patience(self) -> dict[str, Any]:
+        """How a request is tried: the last try begins when half of the time is left at the latest."""
+        half = self.left() / 2
+        return {"retry": _retry(min(PATIENCE, half)), "timeout": min(ANSWERED, half)}
 
     @cached_property
     def _client(self) -> Client:
@@ -116,13 +144,13 @@ class DatasetClient:
         if self.dataset.location:
             made.location = self.dataset.location
         with meaning():
-            self._client.create_dataset(made, exists_ok=True, retry=_retry(), timeout=ANSWERED)
+            self._client.create_dataset(made, exists_ok=True, **self._patience())
 
     def listed(self) -> dict[str, str]:
         """Tables and views by name, each with the label that was given to it; none where there is no dataset."""
         with meaning():
             try:
-                items = list(self._client.list_tables(self.dataset.path, retry=_retry(), timeout=ANSWERED))
+                items = list(self._client.list_tables(self.dataset.path, **self._patience()))
             except _not_found():
                 return {}
         return {item.table_id: item.labels.get("hilum", "") for item in items}
@@ -133,7 +161,7 @@ class DatasetClient:
 
         with meaning():
             table = bigquery.Table.from_api_repr({**resource, "tableReference": self._reference(name)})
-            self._client.create_table(table, exists_ok=True, retry=_retry(), timeout=ANSWERED)
+            self._client.create_table(table, exists_ok=True, **self._patience())
 
     def update(self, name: str, resource: Mapping[str, Any], parts: Sequence[str]) -> None:
         """Change these parts of a table or view."""
@@ -141,19 +169,19 @@ class DatasetClient:
 
         with meaning():
             table = bigquery.Table.from_api_repr({**resource, "tableReference": self._reference(name)})
-            self._client.update_table(table, parts, retry=_retry(), timeout=ANSWERED)
+            self._client.update_table(table, parts, **self._patience())
 
     def schema(self, name: str) -> list[Field]:
         """The columns of a table or view."""
-        with meaning():
-            table = self._client.get_table(f"{self.dataset.path}.{name}", retry=_retry(), timeout=ANSWERED)
-        return plain(field.to_api_repr() for field in table.schema)
+        return plain(field.to_api_repr() for field in self._table(name).schema)
 
     def size(self, name: str) -> int:
         """Logical bytes of a table."""
+        return int(self._table(name).num_bytes or 0)
+
+    def _table(self, name: str) -> Table:
         with meaning():
-            table = self._client.get_table(f"{self.dataset.path}.{name}", retry=_retry(), timeout=ANSWERED)
-        return int(table.num_bytes or 0)
+            return self._client.get_table(f"{self.dataset.path}.{name}", **self._patience())
 
     def load(self, name: str, stream: Any, schema: Sequence[Field]) -> None:
         """Append the rows of a file of JSON lines by a load job, all or none."""
@@ -178,16 +206,13 @@ class DatasetClient:
 
     # --- queries
 
-    def estimate(self, sql: str, parameters: Sequence[Any] = ()) -> Estimate:
-        """A dry run, which costs nothing."""
+    def estimate(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Bytes that a query would read, by a dry run, which costs nothing."""
         config = self._config(parameters)
         config.dry_run, config.use_query_cache = True, False
         with meaning():
-            job = self._client.query(sql, job_config=config, retry=_retry(), timeout=ANSWERED, job_retry=None)
-        tables = tuple(
-            (each.project + "." + each.dataset_id, each.table_id) for each in job.referenced_tables
-        )
-        return Estimate(int(job.total_bytes_processed or 0), job.statement_type or "", tables)
+            job = self._client.query(sql, job_config=config, **self._patience(), job_retry=None)
+        return int(job.total_bytes_processed or 0)
 
     def query(self, sql: str, parameters: Sequence[Any] = (), limit: int | None = None) -> pa.Table:
         """The rows of a query that bills no more than ``limit`` bytes."""
@@ -195,8 +220,15 @@ class DatasetClient:
         if limit is not None:
             config.maximum_bytes_billed = limit
         with meaning():
+            patience = self._patience()
+            wait = {} if math.isinf(self._until) else {"wait_timeout": patience["timeout"]}
             rows = self._client.query_and_wait(
-                sql, job_config=config, retry=_retry(), job_retry=cast("Retry", None)
+                sql,
+                job_config=config,
+                retry=patience["retry"],
+                api_timeout=patience["timeout"],
+                job_retry=cast("Retry", None),
+                **wait,
             )
             return rows.to_arrow(create_bqstorage_client=False)
 
@@ -216,9 +248,12 @@ def meaning() -> Iterator[None]:
         WarehouseUnavailable: for what may pass: an outage, a quota, rights that somebody has to give.
         RequestRefused: for what will not.
     """
-    import requests
-    from google.api_core.exceptions import GoogleAPICallError, RetryError
-    from google.auth.exceptions import GoogleAuthError
+    try:
+        import requests
+        from google.api_core.exceptions import GoogleAPICallError, RetryError
+        from google.auth.exceptions import GoogleAuthError
+    except ImportError:
+        raise _missing() from None
 
     try:
         yield
@@ -227,22 +262,33 @@ def meaning() -> Iterator[None]:
         with meaning():
             raise cause from None
     except GoogleAPICallError as error:
-        code, reason = int(error.code or 0), _reason(error)
-        if reason in BUSY or code == 429:
-            raise WarehouseUnavailable(
-                f"BigQuery takes no more for now: {reason or code}", reason="warehouse-quota"
-            ) from None
-        if code in (401, 403):
-            raise WarehouseUnavailable(
-                f"BigQuery does not let us: {reason or code}",
-                reason="warehouse-denied",
-                hint="docs/how-to/bigquery-warehouse.md says which roles are needed",
-            ) from None
-        if code in TRANSIENT and not _is_about_the_request(error):
-            raise WarehouseUnavailable(f"BigQuery answers {code}") from None
-        raise RequestRefused(code, reason, error.message or "") from None
-    except (requests.RequestException, ConnectionError, GoogleAuthError) as error:
+        reason, rpc = _reason(error), error.grpc_status_code
+        told = reason or (rpc.name if rpc else str(error.code))
+        code = int(rpc.value[0]) if rpc else FROM_HTTP.get(error.code or 0, REFUSED)
+        if reason in BUSY:
+            code = EXHAUSTED
+        if not _is_about_the_request(error) and (outage := unavailable(code, told)):
+            raise outage from None
+        raise RequestRefused(told, reason, error.message or "") from None
+    except (requests.RequestException, ConnectionError, TimeoutError, GoogleAuthError) as error:
         raise WarehouseUnavailable(f"BigQuery is not reached: {type(error).__name__}") from None
+
+
+def unavailable(code: int, told: str) -> WarehouseUnavailable | None:
+    """What an error means that may pass; None for one that will not.
+
+    Args:
+        code: a google.rpc.Code. told: what it is called in a message.
+    """
+    if code == EXHAUSTED:
+        return WarehouseUnavailable(f"BigQuery takes no more for now: {told}", reason="warehouse-quota")
+    if code in DENIED:
+        return WarehouseUnavailable(
+            f"BigQuery does not let us: {told}",
+            reason="warehouse-denied",
+            hint="docs/how-to/bigquery-warehouse.md says which roles are needed",
+        )
+    return WarehouseUnavailable(f"BigQuery answers {told}") if code in PASSING else None
 
 
 def _is_about_the_request(error: Any) -> bool:
@@ -260,14 +306,14 @@ def _reason(error: Any) -> str:
     )
 
 
-def _retry() -> Retry:
+def _retry(patience: float) -> Retry:
     from google.cloud.bigquery.retry import DEFAULT_RETRY
 
     def passes(error: Exception) -> bool:
         return not _is_about_the_request(error) if hasattr(error, "errors") else True
 
     usual: Callable[[Exception], bool] = DEFAULT_RETRY._predicate
-    return DEFAULT_RETRY.with_timeout(PATIENCE).with_predicate(lambda error: usual(error) and passes(error))
+    return DEFAULT_RETRY.with_timeout(patience).with_predicate(lambda error: usual(error) and passes(error))
 
 
 def _not_found() -> type[Exception]:

@@ -54,4 +54,4 @@ def meaning_of(error: RequestRefused, columns: Callable[[], Sequence[str]]) -> Q
     for pattern, (what, hint) in _VALUES.items():
         if re.search(pattern, text):
             return QueryError(f"the query failed: {what}", hint=hint)
-    return QueryError(f"the query failed: {error.reason or error.code}")
+    return QueryError(f"the query failed: {error.told}")
