@@ -264,6 +264,14 @@ def failed(code: grpc.StatusCode) -> Callable[[Any], Any]:
     return lambda _: types.AppendRowsResponse(error=error)
 
 
+def unknown_columns(_: Any) -> Any:
+    """An answer of a stream that does not know columns yet which the table has: StorageError's documentation."""
+    code = types.StorageError.StorageErrorCode.SCHEMA_MISMATCH_EXTRA_FIELDS
+    error = status_pb2.Status(code=3, message="extra fields")
+    error.details.add().Pack(types.StorageError.pb(types.StorageError(code=code)))
+    return types.AppendRowsResponse(error=error)
+
+
 def _error(status: int, reason: str) -> bytes:
     told = {"code": status, "message": reason, "errors": [{"reason": reason, "message": reason}]}
     return json.dumps({"error": told}).encode()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+import hilum
 from beds.bigquery import Served
-from beds.bigquery_door import failed
+from beds.bigquery_door import failed, unknown_columns
+from hilum.dicom.phantom import chest_ct
 from hilum.warehouse.bigquery import client, stream, warehouse
 from hilum.warehouse.bigquery.address import parse_address
 from hilum.warehouse.bigquery.client import DatasetClient
@@ -163,6 +166,22 @@ def test_what_passes_by_itself_is_tried_again_however_it_is_told(
         assert not bigquery.door.append_faults
     assert ids(opened) == [f"r-{number}" for number in range(1, len(passing) + 2)]
     opened.close()
+
+
+def test_an_index_with_columns_that_the_stream_does_not_know_yet_ends_well_and_its_rows_come_later(
+    bigquery: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chest_ct(tmp_path / "scans", slices=4, rows=16, columns=16)
+    with hilum.open(tmp_path / "home", warehouse=bigquery.address(), workers=1) as home:
+        home.warehouse.tables()  # makes them
+        monkeypatch.setattr(stream, "FIRST_WAIT", 0.01)
+        bigquery.door.append_faults.extend([unknown_columns] * 100)
+        report = home.index(tmp_path / "scans")
+        assert report.counts["indexed"] == 4
+        assert home.query("SELECT * FROM dicom_metadata").num_rows == 0
+        bigquery.door.append_faults.clear()
+        assert home.index(tmp_path / "scans").counts == {"unchanged": 4}
+        assert home.query("SELECT * FROM all_dicom_metadata").num_rows == 4
 
 
 @pytest.mark.parametrize("told", [grpc.StatusCode.INVALID_ARGUMENT, failed(grpc.StatusCode.INVALID_ARGUMENT)])

@@ -84,9 +84,9 @@ class DatasetClient:
         return left
 
     def _patience(self) -> dict[str, Any]:
-        """How a request is tried: the last try begins when half of the time is left at the latest."""
-        half = self.left() / 2
-        return {"retry": _retry(min(PATIENCE, half)), "timeout": min(ANSWERED, half)}
+        """How a request is tried: a try that begins when a quarter of the time has passed may take the others."""
+        left = self.left()
+        return {"retry": _retry(min(PATIENCE, left / 4)), "timeout": min(ANSWERED, left * 3 / 4)}
 
     @cached_property
     def _client(self) -> Client:
