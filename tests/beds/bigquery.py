@@ -98,7 +98,7 @@ class Served:
     def point(self, patch: pytest.MonkeyPatch) -> None:
         """Lead Google's clients here, those of processes that are started included.
 
-        Here a table gets a column in ten seconds, and in more on a busy machine: the limit is for what BigQuery takes.
+        An emulator takes ten seconds to widen a table, and more on a busy machine: our limit is for BigQuery.
         """
         patch.setattr("hilum.warehouse.bigquery.warehouse.APPENDED_WITHIN", 300.0)
         patch.setenv("BIGQUERY_EMULATOR_HOST", self.door.host)

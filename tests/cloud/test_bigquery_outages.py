@@ -15,7 +15,7 @@ import hilum
 from beds.bigquery import Served
 from beds.bigquery_door import failed, unknown_columns
 from hilum.dicom.phantom import chest_ct
-from hilum.warehouse.bigquery import client, stream, warehouse
+from hilum.warehouse.bigquery import client, faults, stream, warehouse
 from hilum.warehouse.bigquery.address import parse_address
 from hilum.warehouse.bigquery.client import DatasetClient
 from hilum.warehouse.bigquery.warehouse import BigQueryWarehouse
@@ -138,7 +138,7 @@ def test_questions_end_where_nobody_answers(
     silent: str, monkeypatch: pytest.MonkeyPatch, short: Callable[[], None]
 ) -> None:
     short()
-    monkeypatch.setenv(client.EMULATOR, f"http://{silent}")
+    monkeypatch.setenv(faults.EMULATOR, f"http://{silent}")
     asked = DatasetClient(parse_address("bigquery://hilum-test/nothing"))
     for question in (asked.listed, lambda: asked.query("SELECT 1"), lambda: asked.estimate("SELECT 1")):
         assert isinstance(ends(question), WarehouseUnavailable)

@@ -1,8 +1,8 @@
-"""The one module that knows Google's BigQuery clients: how a dataset is reached, what is tried again, and what
-errors mean to us.
+"""The one module that makes Google's BigQuery clients: how a dataset is reached, what is tried again, and for how
+long.
 
-What a server says in an error may quote a value, so only its kind is passed on. An emulator is found by
-``BIGQUERY_EMULATOR_HOST`` (Google's name for it) and :data:`GRPC`.
+What errors mean is in :mod:`hilum.warehouse.bigquery.faults`. An emulator is found by ``BIGQUERY_EMULATOR_HOST``
+(Google's name for it) and :data:`GRPC`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from hilum.errors import UsageError
 from hilum.warehouse.bigquery.address import Dataset
+from hilum.warehouse.bigquery.faults import EMULATOR, is_about_the_request, meaning, missing
 from hilum.warehouse.bigquery.schema import Field, plain
 from hilum.warehouse.interface import WarehouseUnavailable
 
@@ -26,35 +26,12 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import Client, QueryJobConfig, Table
     from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
 
-EMULATOR = "BIGQUERY_EMULATOR_HOST"
 GRPC = "BIGQUERY_EMULATOR_GRPC"
 """Address of an emulator's Storage API, such as ``127.0.0.1:9060``."""
 PATIENCE = 30.0
 """Seconds that a question is tried again for."""
 ANSWERED = 60.0
 """Seconds that one answer may take."""
-BUSY = frozenset(("quotaExceeded", "rateLimitExceeded", "backendError", "jobRateLimitExceeded"))
-"""Reasons of BigQuery's error table that go by themselves."""
-EXHAUSTED, REFUSED = 8, 3
-"""google.rpc.Code: resource exhausted, invalid argument."""
-DENIED = frozenset((7, 16))
-"""google.rpc.Code: permission denied, unauthenticated."""
-PASSING = frozenset((1, 2, 4, 10, 13, 14))
-"""google.rpc.Code: cancelled, unknown, deadline exceeded, aborted, internal, unavailable."""
-FROM_HTTP = {401: 16, 403: 7, 408: 4, 429: 8, 499: 1, 500: 13, 502: 14, 503: 14, 504: 4}
-"""The google.rpc.Code of a status of HTTP; all others are about the request."""
-
-
-class RequestRefused(Exception):
-    """BigQuery does not take a request; it will not take it again either.
-
-    Attributes:
-        told: the kind of the error, as a message may have it. reason, message: Google's own.
-    """
-
-    def __init__(self, told: str, reason: str, message: str) -> None:
-        super().__init__(told)
-        self.told, self.reason, self.message = told, reason, message
 
 
 class DatasetClient:
@@ -94,7 +71,7 @@ class DatasetClient:
             from google.auth.exceptions import DefaultCredentialsError
             from google.cloud import bigquery
         except ImportError:
-            raise _missing() from None
+            raise missing() from None
         if os.environ.get(EMULATOR):
             from google.auth.credentials import AnonymousCredentials
 
@@ -115,7 +92,7 @@ class DatasetClient:
         try:
             from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
         except ImportError:
-            raise _missing() from None
+            raise missing() from None
         address = os.environ.get(GRPC)
         if not address:
             return BigQueryWriteClient()  # type: ignore[no-untyped-call]
@@ -240,77 +217,11 @@ class DatasetClient:
         return config
 
 
-@contextmanager
-def meaning() -> Iterator[None]:
-    """Google's errors as ours.
-
-    Raises:
-        WarehouseUnavailable: for what may pass: an outage, a quota, rights that somebody has to give.
-        RequestRefused: for what will not.
-    """
-    try:
-        import requests
-        from google.api_core.exceptions import GoogleAPICallError, RetryError
-        from google.auth.exceptions import GoogleAuthError
-    except ImportError:
-        raise _missing() from None
-
-    try:
-        yield
-    except RetryError as error:
-        cause = error.cause if isinstance(error.cause, Exception) else ConnectionError()
-        with meaning():
-            raise cause from None
-    except GoogleAPICallError as error:
-        reason, rpc = _reason(error), error.grpc_status_code
-        told = reason or (rpc.name if rpc else str(error.code))
-        code = int(rpc.value[0]) if rpc else FROM_HTTP.get(error.code or 0, REFUSED)
-        if reason in BUSY:
-            code = EXHAUSTED
-        if not _is_about_the_request(error) and (outage := unavailable(code, told)):
-            raise outage from None
-        raise RequestRefused(told, reason, error.message or "") from None
-    except (requests.RequestException, ConnectionError, TimeoutError, GoogleAuthError) as error:
-        raise WarehouseUnavailable(f"BigQuery is not reached: {type(error).__name__}") from None
-
-
-def unavailable(code: int, told: str) -> WarehouseUnavailable | None:
-    """What an error means that may pass; None for one that will not.
-
-    Args:
-        code: a google.rpc.Code. told: what it is called in a message.
-    """
-    if code == EXHAUSTED:
-        return WarehouseUnavailable(f"BigQuery takes no more for now: {told}", reason="warehouse-quota")
-    if code in DENIED:
-        return WarehouseUnavailable(
-            f"BigQuery does not let us: {told}",
-            reason="warehouse-denied",
-            hint="docs/how-to/bigquery-warehouse.md says which roles are needed",
-        )
-    return WarehouseUnavailable(f"BigQuery answers {told}") if code in PASSING else None
-
-
-def _is_about_the_request(error: Any) -> bool:
-    """What the emulator answers with 500 and BigQuery with 400: a mistake in SQL."""
-    return (
-        error.code == 500
-        and _reason(error) in ("invalidQuery", "jobInternalError")
-        and bool(os.environ.get(EMULATOR))
-    )
-
-
-def _reason(error: Any) -> str:
-    return (
-        str(error.errors[0].get("reason", "")) if error.errors and isinstance(error.errors[0], dict) else ""
-    )
-
-
 def _retry(patience: float) -> Retry:
     from google.cloud.bigquery.retry import DEFAULT_RETRY
 
     def passes(error: Exception) -> bool:
-        return not _is_about_the_request(error) if hasattr(error, "errors") else True
+        return not is_about_the_request(error) if hasattr(error, "errors") else True
 
     usual: Callable[[Exception], bool] = DEFAULT_RETRY._predicate
     return DEFAULT_RETRY.with_timeout(patience).with_predicate(lambda error: usual(error) and passes(error))
@@ -320,14 +231,6 @@ def _not_found() -> type[Exception]:
     from google.api_core.exceptions import NotFound
 
     return NotFound
-
-
-def _missing() -> UsageError:
-    return UsageError(
-        "this home's warehouse is in BigQuery, and its client is not installed",
-        reason="extra-missing",
-        hint="install hilum[bigquery]",
-    )
 
 
 def _parameter(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from hilum.warehouse.bigquery.client import RequestRefused
+from hilum.warehouse.bigquery.faults import RequestRefused
 from hilum.warehouse.interface import QueryError
 from hilum.warehouse.query_errors import unknown
 

@@ -16,8 +16,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from hilum.kernel.retry import backoff_seconds
-from hilum.warehouse.bigquery.client import DatasetClient, RequestRefused, meaning, unavailable
+from hilum.warehouse.bigquery.client import DatasetClient
 from hilum.warehouse.bigquery.encode import Encoder
+from hilum.warehouse.bigquery.faults import RequestRefused, meaning, unavailable
 from hilum.warehouse.interface import WarehouseUnavailable
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from hilum.dicom.columns import columns_of
 from hilum.errors import TerminalError
 from hilum.model.arrival import RefusedRow
 from hilum.warehouse.bigquery.address import Dataset
-from hilum.warehouse.bigquery.client import DatasetClient, RequestRefused
+from hilum.warehouse.bigquery.client import DatasetClient
 from hilum.warehouse.bigquery.encode import Encoder, split
 from hilum.warehouse.bigquery.errors import meaning_of
+from hilum.warehouse.bigquery.faults import RequestRefused
 from hilum.warehouse.bigquery.schema import BOOKED, Field, grown, physical, resource, schema_of
 from hilum.warehouse.bigquery.sql import placed, to_googlesql
 from hilum.warehouse.bigquery.stream import TableStream

@@ -6,7 +6,7 @@ import pytest
 
 import hilum
 from beds.absent import GOOGLE, without
-from hilum.warehouse.bigquery import client
+from hilum.warehouse.bigquery import faults
 
 
 @pytest.mark.parametrize("emulated", [False, True])
@@ -14,9 +14,9 @@ def test_a_home_in_bigquery_says_which_extra_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emulated: bool
 ) -> None:
     without(monkeypatch, *GOOGLE)
-    monkeypatch.delenv(client.EMULATOR, raising=False)
+    monkeypatch.delenv(faults.EMULATOR, raising=False)
     if emulated:
-        monkeypatch.setenv(client.EMULATOR, "http://127.0.0.1:1")
+        monkeypatch.setenv(faults.EMULATOR, "http://127.0.0.1:1")
     with hilum.open(tmp_path, warehouse="bigquery://my-project/imaging") as home:
         for ask in (lambda: home.query("SELECT 1"), lambda: home.estimate("SELECT 1"), home.warehouse.tables):
             with pytest.raises(hilum.UsageError) as caught:
