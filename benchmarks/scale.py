@@ -35,6 +35,8 @@ def main() -> None:
     """Print the figures."""
     from beds.cluster.cluster import cluster_running, missing
     from beds.cluster.kwok import fake_nodes
+    from hilum.app.adapters import home_id
+    from hilum.settings import Settings
 
     if why := missing():
         print(f"  not measured: {why}")
@@ -44,7 +46,8 @@ def main() -> None:
         (folder / "pipeline.yaml").write_text(PIPELINE)
         with cluster_running() as cluster, fake_nodes(cluster, -(-PODS // PER_NODE)):
             say(phase("plan", folder))
-            command = [sys.executable, "-m", "beds.cluster.stand_in", home_id(folder)]
+            called = home_id(Settings(), folder / "home")
+            command = [sys.executable, "-m", "beds.cluster.stand_in", called]
             stand_in = subprocess.Popen(command, cwd="tests", stdin=subprocess.PIPE)
             before = processor_times()
             found = phase("work", folder)
@@ -89,15 +92,6 @@ def open_home(folder: Path) -> Any:
         "tolerations": [toleration],
     }
     return hilum.open(folder / "home", executor="kubernetes", kubernetes=kubernetes)
-
-
-def home_id(folder: Path) -> str:
-    """How the home is called on the cluster."""
-    from hilum.app.adapters import ledger_url
-    from hilum.kernel.digest import short_id
-    from hilum.settings import Settings
-
-    return short_id("h", ledger_url(Settings(), folder / "home"))
 
 
 def plan(folder: Path) -> dict[str, str]:
@@ -149,7 +143,7 @@ def work(folder: Path) -> dict[str, str]:
 
 def processor_times() -> dict[str, float]:
     """Seconds that processes have used so far, by the name of their program."""
-    ticks = 100
+    ticks = os.sysconf("SC_CLK_TCK")
     found: dict[str, float] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:

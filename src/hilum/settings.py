@@ -54,7 +54,7 @@ class Settings:
         sweep: seconds between two looks at everything that is watched.
         telemetry: ``otlp`` or ``google`` export metrics and traces by OpenTelemetry; empty means no export.
         actor: who acts, for the audit, such as a service account; empty means the operating system's user.
-        audit_reads: who asks for what is in the warehouse stands in the audit, too.
+        audit_reads: who asks the warehouse, or where a result came from, stands in the audit, too.
         log_format: ``console``, ``json``, or ``google`` for Cloud Logging.
         log_level: ``debug``, ``info``, ``warning``, ``error`` or ``off``; empty means what suits the command.
     """

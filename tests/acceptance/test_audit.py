@@ -12,6 +12,7 @@ import pytest
 import hilum
 from beds.commands import hilum as command
 from hilum.dicom.phantom import many_instances
+from hilum.kernel.digest import digest_json
 
 SHORT = "name: short\nsteps: {fails: {uses: './fails.py:fails'}}\n"
 STEP = (
@@ -89,6 +90,20 @@ def test_a_query_is_audited_by_its_digest_where_that_is_set_and_not_by_its_text(
     assert row["action"] == "warehouse-queried"
     assert re.fullmatch("[0-9a-f]{64}", row["digest"])
     assert "MARKER" not in json.dumps(row, default=str)
+
+
+def test_who_asks_for_lineage_is_audited_where_that_is_set(tmp_path: Path) -> None:
+    list(many_instances(tmp_path / "scans", 2, per_series=2))
+    with hilum.open(tmp_path / "home") as home:
+        home.run(tmp_path / "scans")
+        asked = home.query("SELECT artifact_id FROM artifacts LIMIT 1").to_pylist()[0]["artifact_id"]
+        home.lineage(asked)
+        assert audited(home) == []
+    with hilum.open(tmp_path / "home", audit_reads=True) as home:
+        home.lineage(asked)
+        home.record()
+        (row,) = home.warehouse.query("SELECT * FROM audit").to_pylist()
+    assert (row["action"], row["digest"]) == ("lineage-asked", digest_json([asked]))
 
 
 def test_what_cannot_be_audited_is_not_done(tmp_path: Path) -> None:

@@ -96,7 +96,11 @@ class Served:
         return f"bigquery://{PROJECT}/test_{uuid.uuid4().hex[:12]}?nesting={nesting}"
 
     def point(self, patch: pytest.MonkeyPatch) -> None:
-        """Lead Google's clients here, those of processes that are started included."""
+        """Lead Google's clients here, those of processes that are started included.
+
+        An emulator takes ten seconds to widen a table, and more on a busy machine: our limit is for BigQuery.
+        """
+        patch.setattr("hilum.warehouse.bigquery.warehouse.APPENDED_WITHIN", 300.0)
         patch.setenv("BIGQUERY_EMULATOR_HOST", self.door.host)
         patch.setenv("BIGQUERY_EMULATOR_GRPC", self.door.grpc)
 

@@ -258,6 +258,20 @@ def refused_rows(*places: int, code: str = "FIELDS_ERROR") -> Callable[[Any], An
     return answer
 
 
+def failed(code: grpc.StatusCode) -> Callable[[Any], Any]:
+    """An answer that nothing of a request was written, for this reason; the connection stays."""
+    error = status_pb2.Status(code=code.value[0], message="as the test wants it")
+    return lambda _: types.AppendRowsResponse(error=error)
+
+
+def unknown_columns(_: Any) -> Any:
+    """An answer of a stream that does not know columns yet which the table has: StorageError's documentation."""
+    code = types.StorageError.StorageErrorCode.SCHEMA_MISMATCH_EXTRA_FIELDS
+    error = status_pb2.Status(code=3, message="extra fields")
+    error.details.add().Pack(types.StorageError.pb(types.StorageError(code=code)))
+    return types.AppendRowsResponse(error=error)
+
+
 def _error(status: int, reason: str) -> bytes:
     told = {"code": status, "message": reason, "errors": [{"reason": reason, "message": reason}]}
     return json.dumps({"error": told}).encode()

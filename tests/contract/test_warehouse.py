@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from beds.headers import lines
 from hilum.errors import TerminalError
+from hilum.model.arrival import Arrival
 from hilum.warehouse.interface import QueryError, Warehouse
 from hilum.warehouse.local import LocalWarehouse
 from hilum.warehouse.people import PEOPLE
@@ -407,6 +408,32 @@ def test_statements_of_duckdb_that_only_read_are_answered(warehouse: Warehouse, 
     assert warehouse.query(sql).num_rows > 0
 
 
+def test_files_are_known_whose_bytes_were_hashed_here_or_vouched_for_by_their_store(
+    warehouse: Warehouse,
+) -> None:
+    def file(name: str, **digests: str) -> dict[str, Any]:
+        return header(name, FileURI=f"gs://b/{name}", FileVersion="1", **digests)
+
+    def arrival(name: str, version: str = "1") -> Arrival:
+        return Arrival(f"gs://b/{name}", 1, version, datetime(2026, 1, 1, tzinfo=UTC), "folder")
+
+    warehouse.append(
+        1,
+        {},
+        lines(
+            file("hashed", FileSHA256="ab", FileCRC32C=""),
+            file("attested", FileSHA256="", FileCRC32C="AAAAAA=="),
+            file("read", FileSHA256="", FileCRC32C=""),
+        ),
+    )
+    names = ("hashed", "attested", "read", "other")
+    known = warehouse.known_files(hashed=True)
+    assert known.contain([arrival(name) for name in names]) == [True, True, False, False]
+    assert known.contain([arrival("hashed", "2")]) == [False]
+    known = warehouse.known_files(hashed=False)
+    assert known.contain([arrival(name) for name in names]) == [True, True, True, False]
+
+
 def at(second: int) -> str:
     return f"2026-01-01T00:00:{second:02}+00:00"
 
@@ -442,6 +469,7 @@ def test_views_for_people_answer_from_the_rows_that_they_are_about(warehouse: Wa
                 {
                     "_row_id": "m",
                     "measurement_id": "m",
+                    "subject_id": "s-1",
                     "task_key": "k-1",
                     "step": "qc",
                     "name": "missing",
@@ -450,7 +478,23 @@ def test_views_for_people_answer_from_the_rows_that_they_are_about(warehouse: Wa
                 }
             ],
             "task_results": [{"_row_id": "k", "task_key": "k-1", "step": "qc", "revision": "v", "code": "c"}],
-            "revisions": [{"_row_id": "v", "revision": "v", "SOPInstanceUID": "i-1", "digest": "d"}],
+            "revisions": [
+                # a study of one series has its series' revision
+                {
+                    "_row_id": "v-1",
+                    "revision": "v",
+                    "subject_id": "s-1",
+                    "SOPInstanceUID": "i-1",
+                    "digest": "d",
+                },
+                {
+                    "_row_id": "v-2",
+                    "revision": "v",
+                    "subject_id": "s-2",
+                    "SOPInstanceUID": "i-1",
+                    "digest": "d",
+                },
+            ],
             "audit": [{"_row_id": "u", "audit_id": "u", "action": "exported", "count": 3, "acted_at": at(5)}],
         },
         lines(

@@ -30,6 +30,13 @@ def ledger_url(settings: Settings, home: Path) -> str:
     return settings.ledger or f"sqlite:///{home / 'ledger.sqlite'}"
 
 
+def home_id(settings: Settings, home: Path) -> str:
+    """How the home is called on a cluster, so that no other home's pods are taken for its own."""
+    from hilum.kernel.digest import short_id
+
+    return short_id("h", ledger_url(settings, home))
+
+
 def storage(settings: Settings, home: Path) -> Storage:
     """Where revisions, artifacts and manifests are: by default a folder in the home."""
     from hilum.storage import open_storage
@@ -81,9 +88,8 @@ def executor(settings: Settings, home: Path, clock: Clock, *, images: bool) -> E
     """Where attempts run; with ``images`` some of them are containers."""
     if settings.executor == "kubernetes":
         from hilum.executors.kubernetes.executor import KubernetesExecutor
-        from hilum.kernel.digest import short_id
 
-        return KubernetesExecutor(cluster(settings), short_id("h", ledger_url(settings, home)), clock=clock)
+        return KubernetesExecutor(cluster(settings), home_id(settings, home), clock=clock)
     from hilum.executors.local import LocalExecutor
     from hilum.executors.process import ProcessExecutor
 

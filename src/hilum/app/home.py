@@ -505,6 +505,8 @@ class Home:
 
         if os.path.isfile(identifier):
             identifier = self._artifact_of(Path(identifier))
+        if self.settings.audit_reads:
+            self._audit("lineage-asked", str(identifier))
         return trace(self.warehouse, str(identifier))
 
     def _artifact_of(self, path: Path) -> str:

@@ -21,6 +21,7 @@ ACTIONS: dict[str, str] = {
     "runs-retried": "failed runs were brought back: `what` is the first, `digest` is over all ids",
     "results-exported": "results were written out: `digest` is over layout, steps and pipelines asked for",
     "warehouse-queried": "somebody asked the warehouse: `digest` is over the SQL and its parameters",
+    "lineage-asked": "somebody asked where a result came from: `digest` is over what was named",
     "engine-configured": "a serving engine began: `digest` is over its settings and pipelines",
     "leadership-taken": "an engine began to lead",
     "run-superseded": "a newer run took a run's place: `what` is the older, `digest` its revision",

@@ -31,6 +31,10 @@ from hilum.storage import Storage
 from hilum.warehouse.interface import Warehouse
 
 RECORD_EVERY = 2.0
+RECORD_FOR = 5.0
+"""Seconds after which recording leaves the rest for later, while other things go on: what is claimed has a lease."""
+LEFT_ALONE = 2.0
+"""Times as long as a warehouse that did not take the rows held the engine, it is not asked again."""
 SETTLE_EVERY = 1.0
 LOOK_UP_EVERY = 60.0
 """Seconds for which a serving engine takes an image's tag to mean what it meant."""
@@ -118,7 +122,8 @@ class Engine:
             watch=watch,
         )
         self._images = images
-        self._recorded = self._settled = float("-inf")
+        self._settled = float("-inf")
+        self._record_at = float("-inf")
         self._looked_up = clock.monotonic()
 
     def process(
@@ -208,10 +213,14 @@ class Engine:
         self.recorder.finish()
 
     def record_sometimes(self) -> None:
-        """Feed the warehouse now and then, while other things go on."""
-        if self._clock.monotonic() - self._recorded >= RECORD_EVERY:
-            self.recorder.record()
-            self._recorded = self._clock.monotonic()
+        """Feed the warehouse now and then and for a while, as other things go on."""
+        began = self._clock.monotonic()
+        if began < self._record_at:
+            return
+        self.recorder.record(until=began + RECORD_FOR)
+        now = self._clock.monotonic()
+        wait = LEFT_ALONE * (now - began) if self.recorder.trouble else 0.0
+        self._record_at = now + max(RECORD_EVERY, wait)
 
     def close(self) -> None:
         """Stop what still runs; its claims are freed by whoever comes next."""

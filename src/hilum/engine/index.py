@@ -98,6 +98,7 @@ class Indexer:
 
         Raises:
             UsageError: ``not-recording``, where another engine writes to the warehouse.
+            WarehouseUnavailable: rows wait for it already. What it does not take later waits in the ledger.
         """
         report = IndexReport()
         self._recorder.begin()
@@ -131,6 +132,7 @@ class Indexer:
                     break
                 self._take_in(_rows(part, self._clock), lines, report)
         self._write(lines)
+        self._recorder.record()  # what the warehouse did not take at first
         self._recorder.finish()
         return report
 

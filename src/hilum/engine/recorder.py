@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ class Recorder:
     Args:
         results: folder of the tree of links; None where storage is not local.
         recorded: told the rows of each batch that the warehouse took, before the ledger forgets them.
+
+    Attributes:
+        trouble: why the warehouse did not take what it was given last, so that rows wait; None if it did.
     """
 
     def __init__(
@@ -57,18 +61,24 @@ class Recorder:
         self._observer = observer or Observer()
         self._recorded = recorded
         self._batches = 0
+        self.trouble: WarehouseUnavailable | None = None
 
-    def record(self) -> int:
-        """Write everything that waits; how many rows. 0 if another engine is at it."""
+    def record(self, until: float = math.inf) -> int:
+        """Write what waits; how many rows. 0 if another engine is at it.
+
+        Args:
+            until: no batch is begun after this moment of the clock's monotonic time.
+        """
         written = 0
-        while self._is_ours():
+        self.trouble = None
+        while self._clock.monotonic() < until and self._is_ours():
             batch = self._ledger.take_outbox()
             if batch is None:
                 break
             try:
                 refused = self._warehouse.append(batch.number, batch.rows, batch.headers)
             except WarehouseUnavailable as error:
-                log.warning("warehouse did not take the rows", error=error)
+                self._not_taken(error)
                 break
             tell(batch.rows.get(AUDIT, ()))
             self._refuse(refused)
@@ -77,10 +87,8 @@ class Recorder:
             self._recorded(batch.rows)
             self._ledger.outbox_done(batch.number)
             written += sum(len(items) for items in batch.rows.values()) + batch.headers.count(b"\n")
-            self._batches += 1
             self._observer.recorded(written)
-            if self._batches % COMPACT_AFTER == 0:
-                self._compact()
+            self._count()
         return written
 
     def begin(self) -> None:
@@ -88,6 +96,7 @@ class Recorder:
 
         Raises:
             UsageError: ``not-recording``, where another engine does.
+            WarehouseUnavailable: what waits was not taken, so nothing can come after it.
         """
         self.record()
         if not self._is_ours():
@@ -96,15 +105,33 @@ class Recorder:
                 reason="not-recording",
                 hint="let it end first: `hilum status` shows what it does",
             )
+        if self.trouble is not None:
+            raise self.trouble
 
     def add_headers(self, lines: bytes) -> None:
-        """Write rows of ``dicom_metadata`` that no arrival stands behind, a line of JSON each; after ``begin``."""
+        """Write rows of ``dicom_metadata`` that no arrival stands behind, a line of JSON each; after ``begin``.
+
+        What the warehouse does not take waits in the outbox, and what comes after it behind it.
+        """
         if not self._is_ours():
             raise UsageError("another engine took over the recording", reason="not-recording")
-        self._refuse(self._warehouse.append(self._ledger.new_batch(), {}, lines))
-        self._batches += 1
-        if self._batches % COMPACT_AFTER == 0:
-            self._compact()
+        number = 0
+        if self.trouble is not None:
+            self.record()
+        if self.trouble is None:
+            number = self._ledger.new_batch()
+            try:
+                self._refuse(self._warehouse.append(number, {}, lines))
+            except WarehouseUnavailable as error:
+                self._not_taken(error)
+            else:
+                self._count()
+                return
+        self._ledger.tell({}, [line.decode() for line in lines.splitlines()], number)
+
+    def _not_taken(self, error: WarehouseUnavailable) -> None:
+        log.warning("warehouse did not take the rows", error=error)
+        self.trouble = error
 
     def _refuse(self, rows: Sequence[RefusedRow]) -> None:
         """Keep what the warehouse did not take, before the batch counts as done."""
@@ -117,6 +144,12 @@ class Recorder:
         if self._batches:
             self._compact()
         self._ledger.release_role(ROLE, self._owner)
+
+    def _count(self) -> None:
+        """One batch more is written."""
+        self._batches += 1
+        if self._batches % COMPACT_AFTER == 0:
+            self._compact()
 
     def _compact(self) -> None:
         try:

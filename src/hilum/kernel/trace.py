@@ -55,6 +55,11 @@ class Sampling:
         return int(trace[16:], 16) < round(self.share * (1 << 64))
 
 
+def switched_off(environment: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's own variable says that nothing is told at all."""
+    return environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+
+
 def sampling(telemetry: str, environment: Mapping[str, str]) -> Sampling | None:
     """Whether traces are told, and which, by OpenTelemetry's own variables; None where none is.
 
@@ -63,8 +68,7 @@ def sampling(telemetry: str, environment: Mapping[str, str]) -> Sampling | None:
     """
     endpoints = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     wanted = telemetry == "otlp" or (telemetry == "google" and any(environment.get(e) for e in endpoints))
-    off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    if not wanted or off or environment.get("OTEL_TRACES_EXPORTER") == "none":
+    if not wanted or switched_off(environment) or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return None
     sampler = environment.get("OTEL_TRACES_SAMPLER", "").removeprefix("parentbased_")
     if sampler == "always_off":

@@ -41,7 +41,8 @@ ORDER BY r.created_at DESC, t.run_id, t.position LIMIT 20
 """
 
 SWEEP = "sweep"
-"""The source of arrivals that a sweep found and no event had told of."""
+"""The source of arrivals that a sweep found and no event had told of, and the counter of them: their rows may go."""
+FOUND = f"SELECT coalesce(max(value), 0) FROM counters WHERE name = '{SWEEP}'"
 LEVELS = "SELECT outcome, source, count(*) FROM arrivals GROUP BY outcome, source"
 NEWEST = "SELECT max(last_arrival) FROM subjects"
 REFUSED = "SELECT count(*) FROM quarantine"
@@ -87,7 +88,7 @@ def measure(ask: Ask, now: datetime, oldest_row: datetime | None) -> Levels:
     return Levels(
         arrivals=arrivals,
         newest_arrival=None if newest is None else from_time(newest),
-        found_by_sweep=sum(number for (_, source), number in arrivals.items() if source == SWEEP),
+        found_by_sweep=ask(FOUND)[0][0],
         quarantined=ask(REFUSED)[0][0],
         tasks={(state, reason): number for state, reason, number in ask(REASONS)},
         dead_tasks=ask(DEAD)[0][0],

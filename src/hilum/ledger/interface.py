@@ -349,8 +349,13 @@ class Ledger(ABC):
     # --- record
 
     @abstractmethod
-    def tell(self, rows: Rows) -> None:
-        """Rows for the warehouse about what changes nothing here."""
+    def tell(self, rows: Rows, headers: Sequence[str] = (), batch: int = 0) -> None:
+        """Rows for the warehouse about what changes nothing here.
+
+        Args:
+            headers: rows of ``dicom_metadata``, a line of JSON each.
+            batch: the number of :meth:`new_batch` under which it was offered them already, if it was.
+        """
 
     @abstractmethod
     def take_outbox(self, limit: int = 200) -> OutboxBatch | None:

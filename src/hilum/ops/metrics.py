@@ -70,7 +70,8 @@ class HomeMetrics:
 
         return {
             "hilum.arrivals": [
-                ({"outcome": outcome, "source": source}, number)
+                # what a task made has the task's key in its source, and metrics have no ids
+                ({"outcome": outcome, "source": source.partition(":")[0]}, number)
                 for (outcome, source), number in levels.arrivals.items()
             ],
             "hilum.arrival.age": [({}, age(levels.newest_arrival))] if levels.newest_arrival else [],

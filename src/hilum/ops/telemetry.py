@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hilum.errors import UsageError
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
-from hilum.kernel.trace import Sampling, sampling
+from hilum.kernel.trace import Sampling, sampling, switched_off
 from hilum.ops.instruments import BUCKETS, INSTRUMENTS, Attributes, Instrument
 from hilum.ops.metrics import HomeMetrics
 from hilum.ops.spans import Span, Story, spans_of
@@ -70,11 +70,10 @@ class Telemetry:
         self._ledger = ledger
         self._clock = clock
         self.sampling: Sampling | None = sampling(kind, environment)
-        off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
         try:
             self._resource = _resource(instance, environment)
-            measured = not off and environment.get("OTEL_METRICS_EXPORTER") != "none"
-            self._meters = _meters(exporter or _exporter(kind), self._resource, metrics) if measured else None
+            off = switched_off(environment) or environment.get("OTEL_METRICS_EXPORTER") == "none"
+            self._meters = _meters(exporter or _exporter(kind), self._resource, metrics) if not off else None
             self._spans = SpanTeller(self._resource, clock, environment) if self.sampling else None
         except ImportError as error:
             raise UsageError(

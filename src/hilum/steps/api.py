@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from hilum.errors import UsageError
-from hilum.steps.declared import Code, Measure, Output, Reading, Readings
+from hilum.steps.declared import Code, Measure, Output, Reading
 
 if TYPE_CHECKING:
     from hilum.steps.context import Context
 
-__all__ = ["Code", "Measure", "NoParameters", "Output", "Parameters", "Reading", "Readings", "Step", "step"]
+__all__ = ["Code", "Measure", "NoParameters", "Output", "Parameters", "Reading", "Step", "step"]
 
 
 class Parameters(BaseModel):

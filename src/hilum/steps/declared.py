@@ -4,7 +4,7 @@ parameters with pydantic: what stages and collects for an image starts in every 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["number", "integer", "text", "boolean"]
@@ -57,11 +57,3 @@ class Reading:
     region: str = ""
     instances: tuple[str, ...] = ()
     unit: str = ""
-
-
-@dataclass(slots=True)
-class Readings:
-    """What a step measured so far, checked against its declaration as it comes."""
-
-    declared: dict[str, Measure]
-    found: list[Reading] = field(default_factory=list)

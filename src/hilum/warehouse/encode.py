@@ -111,6 +111,19 @@ def read_lines(lines: bytes, schema: pa.Schema, unexpected: Literal["ignore", "i
     )
 
 
+def moment_of(text: str) -> datetime:
+    """A moment of ISO 8601; in UTC where it does not say."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def encodable(value: Any) -> Any:
+    """Text without lone surrogates, which JSON can carry and UTF-8 cannot, also in lists."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return [encodable(item) for item in value] if isinstance(value, list) else value
+
+
 def misfit(what: str) -> TerminalError:
     """The error for a row that was not made for this table."""
     return TerminalError(
@@ -130,22 +143,10 @@ def _array(table: Table, column: Column, values: list[Any]) -> pa.Array[Any]:
     target = arrow_type(column)
     try:
         if column.type == "TIMESTAMP":
-            values = [None if value is None else _moment(value) for value in values]
+            values = [None if value is None else moment_of(value) for value in values]
         try:
             return pa.array(values, target)
         except UnicodeEncodeError:
-            return pa.array([_encodable(value) for value in values], target)
+            return pa.array([encodable(value) for value in values], target)
     except (pa.ArrowException, TypeError, ValueError, AttributeError, OverflowError):
         raise misfit(f"{table.name}.{column.name} takes {column.type} only") from None
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _encodable(value: Any) -> Any:
-    """Text without lone surrogates, which JSON can carry and UTF-8 cannot."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    return [_encodable(item) for item in value] if isinstance(value, list) else value

@@ -17,6 +17,8 @@ from hilum.model.arrival import Arrival
 
 FINGERPRINT = "md5_number_lower(FileURI || ' ' || FileVersion)"
 """In DuckDB's SQL, what :func:`fingerprint` is; null where no version is known."""
+DIGESTED = "FileSHA256 <> '' OR FileCRC32C <> ''"
+"""In either SQL, whether a file's bytes were vouched for, by us or by the store that they lie in."""
 
 
 def fingerprint(uri: str, version: str) -> int:

@@ -30,8 +30,7 @@ from hilum.warehouse.files import (
     short_name,
 )
 from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseDamaged
-from hilum.warehouse.people import PEOPLE
-from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, TABLES, VIEWS, Table
+from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, TABLES, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,23 +91,23 @@ class LocalWarehouse(Warehouse):
         return run_query(self.root, sql, parameters, dialect)
 
     def known_files(self, *, hashed: bool) -> KnownFiles:
-        from hilum.warehouse.known import FINGERPRINT, KnownFiles
+        from hilum.warehouse.known import DIGESTED, FINGERPRINT, KnownFiles
 
         if not listing(self.root / HEADERS)[0]:  # DuckDB takes 75 MB as soon as it is asked anything
             return KnownFiles()
-        where = "WHERE FileSHA256 <> '' OR FileCRC32C <> ''" if hashed else ""
+        where = f"WHERE {DIGESTED}" if hashed else ""
         found = self.query(f"SELECT {FINGERPRINT} AS known FROM all_{HEADERS} {where}", dialect="duckdb")
         return KnownFiles(found.column("known"))
 
     def tables(self) -> list[TableInfo]:
-        described = {table.name: table.description for table in TABLES.values()}
-        described |= {view.name: view.description for view in (VIEWS | PEOPLE).values()}
-        counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in described)
+        from hilum.warehouse.views import DESCRIBED
+
+        counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in DESCRIBED)
         rows = self.query(f"SELECT * FROM ({counts}) AS counted(name, number)").to_pydict()
         counted = dict(zip(rows["name"], rows["number"], strict=True))
         return [
             TableInfo(name, text, counted[name], sum(_size(file) for file in listing(self.root / name)[0]))
-            for name, text in described.items()
+            for name, text in DESCRIBED.items()
         ]
 
     def compact(self) -> int:

@@ -86,7 +86,7 @@ PEOPLE: dict[str, View] = {
                 t.parameters, t.attempt, v.revision, v.SOPInstanceUID, v.digest, h.FileURI, h.PatientID,
                 h.StudyDate, h.Modality, h.Manufacturer, h.ManufacturerModelName, h.SeriesInstanceUID
             FROM measurements m JOIN task_results t ON t.task_key = m.task_key
-            JOIN revisions v ON v.revision = t.revision
+            JOIN revisions v ON v.revision = t.revision AND v.subject_id = m.subject_id
             LEFT JOIN dicom_metadata h ON h.SOPInstanceUID = v.SOPInstanceUID
             """,
         ),

@@ -19,6 +19,8 @@ from hilum.warehouse.tables import BOOKS, HEADERS, RETRACTIONS, ROW_ID, TABLES, 
 
 HISTORY = "all_"
 READY = VIEWS | PEOPLE | IDC_VIEWS
+DESCRIBED = {each.name: each.description for each in (TABLES | VIEWS | PEOPLE).values()}
+"""What a list of tables shows, with what each is; IDC's views are for SQL that was written elsewhere."""
 NAMES = (*TABLES, *READY, *(HISTORY + name for name in TABLES))
 
 _POSITION = "(_batch * 4294967296 + _seq)"

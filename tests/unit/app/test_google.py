@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from beds.absent import GOOGLE, without
 from beds.google_answers import Answers, google_answers
 from hilum.app.google import examine
 from hilum.app.google.ask import Google
@@ -144,6 +145,16 @@ class TestAnswers:
         with pytest.raises(HilumError) as caught:
             Google({"storage": "http://127.0.0.1:9"}).time()
         assert caught.value.reason == "google-unreachable"
+
+    @pytest.mark.parametrize("service", ["storage", "pubsub"])
+    def test_without_googles_library_it_says_which_extra_is_missing(
+        self, monkeypatch: pytest.MonkeyPatch, service: str
+    ) -> None:
+        without(monkeypatch, *GOOGLE)
+        with pytest.raises(UsageError) as caught:
+            Google({"storage": "http://127.0.0.1:1"}).get(service, "/")
+        assert caught.value.reason == "extra-missing"
+        assert "hilum[google]" in caught.value.hint
 
     def test_what_nobody_may_look_at_is_a_warning_and_not_sound(
         self, answers: Answers, google: Google

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from beds.ledgers import NOW, claim_one, later, plan_of, received, start, unreadable
 from hilum.kernel.clock import ManualClock
+from hilum.kernel.digest import digest_bytes
 from hilum.ledger import open_ledger
 from hilum.ledger.interface import Finished, Ledger
 from hilum.model.work import AttemptOutcome, AttemptReport, TaskResult, TaskState
@@ -78,6 +79,37 @@ def test_what_a_sweep_found_is_told_by_its_source(ledger):
     item = received(1)
     ledger.record_arrivals([replace(item, arrival=replace(item.arrival, source="sweep")), received(2)], NOW)
     assert one(HomeMetrics(ledger, ManualClock(NOW), Tally()), "hilum_sweep_found_total") == 1
+
+
+def test_what_a_sweep_found_stays_counted_when_it_leaves_the_quarantine(ledger):
+    """A counter that goes down counts as one that began anew, and all of it as new."""
+    found = [unreadable(1), unreadable(2)]
+    ledger.record_arrivals(
+        [replace(each, arrival=replace(each.arrival, source="sweep")) for each in found], NOW
+    )
+    metrics = HomeMetrics(ledger, clock := ManualClock(NOW), Tally())
+    assert one(metrics, "hilum_sweep_found_total") == 2
+    for entry in ledger.quarantine():
+        ledger.release(entry.id, "", later(1))
+    clock.advance(FRESH)
+    assert one(metrics, "hilum_sweep_found_total") == 2
+    ledger.record_arrivals([replace(received(1), arrival=replace(found[0].arrival, source="sweep"))], NOW)
+    clock.advance(FRESH)
+    assert one(metrics, "hilum_sweep_found_total") == 3
+
+
+def test_objects_that_tasks_made_are_one_series_and_tell_no_key(ledger):
+    made = [
+        replace(item, arrival=replace(item.arrival, source=f"task:{digest_bytes(item.digest.encode())}"))
+        for item in (received(1), received(2))
+    ]
+    ledger.record_arrivals([*made, received(3)], NOW)
+    metrics = HomeMetrics(ledger, ManualClock(NOW), Tally())
+    labels = {labels: value for (name, labels), value in shown(metrics).items() if name == "hilum_arrivals"}
+    assert labels == {
+        frozenset({("outcome", "accepted"), ("source", "task")}): 2,
+        frozenset({("outcome", "accepted"), ("source", "folder")}): 1,
+    }
 
 
 def test_every_outcome_of_an_attempt_is_there_from_the_start(ledger):

@@ -89,8 +89,15 @@ class Google:
         return found
 
     def _asked(self, ask: Callable[[Session, str], Response], service: str, path: str) -> Response:
-        import requests
-        from google.auth.exceptions import GoogleAuthError
+        try:
+            import requests
+            from google.auth.exceptions import GoogleAuthError
+        except ImportError:
+            raise UsageError(
+                "a project of Google's is asked with Google's library",
+                reason="extra-missing",
+                hint="pip install 'hilum[google]'",
+            ) from None
 
         emulated = service in self._hosts
         try:
@@ -110,15 +117,9 @@ class Google:
 
 @cache
 def _session() -> Session:
-    try:
-        import google.auth
-        from google.auth.transport.requests import AuthorizedSession
-    except ImportError:
-        raise UsageError(
-            "a project of Google's is asked with Google's library",
-            reason="extra-missing",
-            hint="pip install 'hilum[google]'",
-        ) from None
+    import google.auth
+    from google.auth.transport.requests import AuthorizedSession
+
     credentials, _ = google.auth.default(scopes=[SCOPE])
     session: Session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
     return session

@@ -15,6 +15,7 @@ from hilum.errors import UsageError
 from hilum.kernel.address import INSIDE, archive_of, member_version
 from hilum.kernel.digest import short_id
 from hilum.ledger import schema
+from hilum.ledger.counts import SWEEP
 from hilum.ledger.interface import Known
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
@@ -194,6 +195,8 @@ def _record(connection: Connection, received: Sequence[Received], now: datetime)
         outcomes.append(outcome)
     if arrivals:
         connection.execute(insert(schema.arrivals), arrivals)
+    if found := sum(each["source"] == SWEEP for each in arrivals):
+        next_value(connection, SWEEP, found)
     if accepted:
         connection.execute(insert(schema.instances), [_instance_values(item) for item in accepted])
         add_to_subjects(connection, accepted)

@@ -28,7 +28,10 @@ HEADERS = "dicom_metadata"
 
 
 def post(
-    connection: Connection, rows: Mapping[str, Sequence[Mapping[str, Any]]], headers: Sequence[str] = ()
+    connection: Connection,
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    headers: Sequence[str] = (),
+    batch: int = 0,
 ) -> None:
     """Put rows into the outbox, and rows of headers as lines, as part of the caller's transaction."""
     filled = {table: list(items) for table, items in rows.items() if items}
@@ -36,7 +39,7 @@ def post(
     if count:
         lines = [json.dumps(filled, separators=(",", ":")), *headers, ""]
         payload = isal_zlib.compress("\n".join(lines).encode(), 1)
-        connection.execute(insert(schema.outbox).values(batch=0, rows=count, payload=payload))
+        connection.execute(insert(schema.outbox).values(batch=batch, rows=count, payload=payload))
 
 
 def next_value(connection: Connection, name: str, step: int = 1) -> int:
@@ -57,8 +60,10 @@ class Outbox:
 
     database: Database
 
-    def tell(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        self.database.write(lambda connection: post(connection, rows))
+    def tell(
+        self, rows: Mapping[str, Sequence[Mapping[str, Any]]], headers: Sequence[str] = (), batch: int = 0
+    ) -> None:
+        self.database.write(lambda connection: post(connection, rows, headers, batch))
 
     def take_outbox(self, limit: int = 200) -> OutboxBatch | None:
         table = schema.outbox

@@ -1,57 +1,37 @@
-"""The one module that knows Google's BigQuery clients: how a dataset is reached, what is tried again, and what
-errors mean to us.
+"""The one module that makes Google's BigQuery clients: how a dataset is reached, what is tried again, and for how
+long.
 
-What a server says in an error may quote a value, so only its kind is passed on. An emulator is found by
-``BIGQUERY_EMULATOR_HOST`` (Google's name for it) and :data:`GRPC`.
+What errors mean is in :mod:`hilum.warehouse.bigquery.faults`. An emulator is found by ``BIGQUERY_EMULATOR_HOST``
+(Google's name for it) and :data:`GRPC`.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from hilum.errors import UsageError
 from hilum.warehouse.bigquery.address import Dataset
+from hilum.warehouse.bigquery.faults import EMULATOR, is_about_the_request, meaning, missing
 from hilum.warehouse.bigquery.schema import Field, plain
 from hilum.warehouse.interface import WarehouseUnavailable
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from google.api_core.retry import Retry
-    from google.cloud.bigquery import Client, QueryJobConfig
+    from google.cloud.bigquery import Client, QueryJobConfig, Table
     from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
 
-EMULATOR = "BIGQUERY_EMULATOR_HOST"
 GRPC = "BIGQUERY_EMULATOR_GRPC"
 """Address of an emulator's Storage API, such as ``127.0.0.1:9060``."""
 PATIENCE = 30.0
-"""Seconds that a request is tried again for before the rows wait in the outbox."""
+"""Seconds that a question is tried again for."""
 ANSWERED = 60.0
 """Seconds that one answer may take."""
-BUSY = frozenset(("quotaExceeded", "rateLimitExceeded", "backendError", "jobRateLimitExceeded"))
-"""Reasons of BigQuery's error table that go by themselves."""
-TRANSIENT = frozenset((408, 429, 500, 502, 503, 504))
-
-
-class RequestRefused(Exception):
-    """BigQuery does not take a request; it will not take it again either. ``reason`` and ``message`` are Google's."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(code, reason)
-        self.code, self.reason, self.message = code, reason, message
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a dry run tells of a query: bytes that it would read, its statement's type, and the tables it reads."""
-
-    size: int
-    kind: str
-    tables: tuple[tuple[str, str], ...]
 
 
 class DatasetClient:
@@ -59,6 +39,31 @@ class DatasetClient:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self._until = math.inf
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What is asked meanwhile ends in so many seconds, all of it together, answered or not."""
+        self._until = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._until = math.inf
+
+    def left(self) -> float:
+        """Seconds for what is asked now; infinite outside of :meth:`within`.
+
+        Raises:
+            WarehouseUnavailable: none are left.
+        """
+        if (left := self._until - time.monotonic()) <= 0:
+            raise WarehouseUnavailable("BigQuery did not answer in time")
+        return left
+
+    def _patience(self) -> dict[str, Any]:
+        """How a request is tried: a try that begins when a quarter of the time has passed may take the others."""
+        left = self.left()
+        return {"retry": _retry(min(PATIENCE, left / 4)), "timeout": min(ANSWERED, left * 3 / 4)}
 
     @cached_property
     def _client(self) -> Client:
@@ -66,7 +71,7 @@ class DatasetClient:
             from google.auth.exceptions import DefaultCredentialsError
             from google.cloud import bigquery
         except ImportError:
-            raise _missing() from None
+            raise missing() from None
         if os.environ.get(EMULATOR):
             from google.auth.credentials import AnonymousCredentials
 
@@ -87,7 +92,7 @@ class DatasetClient:
         try:
             from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
         except ImportError:
-            raise _missing() from None
+            raise missing() from None
         address = os.environ.get(GRPC)
         if not address:
             return BigQueryWriteClient()  # type: ignore[no-untyped-call]
@@ -116,13 +121,13 @@ class DatasetClient:
         if self.dataset.location:
             made.location = self.dataset.location
         with meaning():
-            self._client.create_dataset(made, exists_ok=True, retry=_retry(), timeout=ANSWERED)
+            self._client.create_dataset(made, exists_ok=True, **self._patience())
 
     def listed(self) -> dict[str, str]:
         """Tables and views by name, each with the label that was given to it; none where there is no dataset."""
         with meaning():
             try:
-                items = list(self._client.list_tables(self.dataset.path, retry=_retry(), timeout=ANSWERED))
+                items = list(self._client.list_tables(self.dataset.path, **self._patience()))
             except _not_found():
                 return {}
         return {item.table_id: item.labels.get("hilum", "") for item in items}
@@ -133,7 +138,7 @@ class DatasetClient:
 
         with meaning():
             table = bigquery.Table.from_api_repr({**resource, "tableReference": self._reference(name)})
-            self._client.create_table(table, exists_ok=True, retry=_retry(), timeout=ANSWERED)
+            self._client.create_table(table, exists_ok=True, **self._patience())
 
     def update(self, name: str, resource: Mapping[str, Any], parts: Sequence[str]) -> None:
         """Change these parts of a table or view."""
@@ -141,19 +146,19 @@ class DatasetClient:
 
         with meaning():
             table = bigquery.Table.from_api_repr({**resource, "tableReference": self._reference(name)})
-            self._client.update_table(table, parts, retry=_retry(), timeout=ANSWERED)
+            self._client.update_table(table, parts, **self._patience())
 
     def schema(self, name: str) -> list[Field]:
         """The columns of a table or view."""
-        with meaning():
-            table = self._client.get_table(f"{self.dataset.path}.{name}", retry=_retry(), timeout=ANSWERED)
-        return plain(field.to_api_repr() for field in table.schema)
+        return plain(field.to_api_repr() for field in self._table(name).schema)
 
     def size(self, name: str) -> int:
         """Logical bytes of a table."""
+        return int(self._table(name).num_bytes or 0)
+
+    def _table(self, name: str) -> Table:
         with meaning():
-            table = self._client.get_table(f"{self.dataset.path}.{name}", retry=_retry(), timeout=ANSWERED)
-        return int(table.num_bytes or 0)
+            return self._client.get_table(f"{self.dataset.path}.{name}", **self._patience())
 
     def load(self, name: str, stream: Any, schema: Sequence[Field]) -> None:
         """Append the rows of a file of JSON lines by a load job, all or none."""
@@ -178,16 +183,13 @@ class DatasetClient:
 
     # --- queries
 
-    def estimate(self, sql: str, parameters: Sequence[Any] = ()) -> Estimate:
-        """A dry run, which costs nothing."""
+    def estimate(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Bytes that a query would read, by a dry run, which costs nothing."""
         config = self._config(parameters)
         config.dry_run, config.use_query_cache = True, False
         with meaning():
-            job = self._client.query(sql, job_config=config, retry=_retry(), timeout=ANSWERED, job_retry=None)
-        tables = tuple(
-            (each.project + "." + each.dataset_id, each.table_id) for each in job.referenced_tables
-        )
-        return Estimate(int(job.total_bytes_processed or 0), job.statement_type or "", tables)
+            job = self._client.query(sql, job_config=config, **self._patience(), job_retry=None)
+        return int(job.total_bytes_processed or 0)
 
     def query(self, sql: str, parameters: Sequence[Any] = (), limit: int | None = None) -> pa.Table:
         """The rows of a query that bills no more than ``limit`` bytes."""
@@ -195,8 +197,15 @@ class DatasetClient:
         if limit is not None:
             config.maximum_bytes_billed = limit
         with meaning():
+            patience = self._patience()
+            wait = {} if math.isinf(self._until) else {"wait_timeout": patience["timeout"]}
             rows = self._client.query_and_wait(
-                sql, job_config=config, retry=_retry(), job_retry=cast("Retry", None)
+                sql,
+                job_config=config,
+                retry=patience["retry"],
+                api_timeout=patience["timeout"],
+                job_retry=cast("Retry", None),
+                **wait,
             )
             return rows.to_arrow(create_bqstorage_client=False)
 
@@ -208,80 +217,20 @@ class DatasetClient:
         return config
 
 
-@contextmanager
-def meaning() -> Iterator[None]:
-    """Google's errors as ours.
-
-    Raises:
-        WarehouseUnavailable: for what may pass: an outage, a quota, rights that somebody has to give.
-        RequestRefused: for what will not.
-    """
-    import requests
-    from google.api_core.exceptions import GoogleAPICallError, RetryError
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        yield
-    except RetryError as error:
-        cause = error.cause if isinstance(error.cause, Exception) else ConnectionError()
-        with meaning():
-            raise cause from None
-    except GoogleAPICallError as error:
-        code, reason = int(error.code or 0), _reason(error)
-        if reason in BUSY or code == 429:
-            raise WarehouseUnavailable(
-                f"BigQuery takes no more for now: {reason or code}", reason="warehouse-quota"
-            ) from None
-        if code in (401, 403):
-            raise WarehouseUnavailable(
-                f"BigQuery does not let us: {reason or code}",
-                reason="warehouse-denied",
-                hint="docs/how-to/bigquery-warehouse.md says which roles are needed",
-            ) from None
-        if code in TRANSIENT and not _is_about_the_request(error):
-            raise WarehouseUnavailable(f"BigQuery answers {code}") from None
-        raise RequestRefused(code, reason, error.message or "") from None
-    except (requests.RequestException, ConnectionError, GoogleAuthError) as error:
-        raise WarehouseUnavailable(f"BigQuery is not reached: {type(error).__name__}") from None
-
-
-def _is_about_the_request(error: Any) -> bool:
-    """What the emulator answers with 500 and BigQuery with 400: a mistake in SQL."""
-    return (
-        error.code == 500
-        and _reason(error) in ("invalidQuery", "jobInternalError")
-        and bool(os.environ.get(EMULATOR))
-    )
-
-
-def _reason(error: Any) -> str:
-    return (
-        str(error.errors[0].get("reason", "")) if error.errors and isinstance(error.errors[0], dict) else ""
-    )
-
-
-def _retry() -> Retry:
+def _retry(patience: float) -> Retry:
     from google.cloud.bigquery.retry import DEFAULT_RETRY
 
     def passes(error: Exception) -> bool:
-        return not _is_about_the_request(error) if hasattr(error, "errors") else True
+        return not is_about_the_request(error) if hasattr(error, "errors") else True
 
     usual: Callable[[Exception], bool] = DEFAULT_RETRY._predicate
-    return DEFAULT_RETRY.with_timeout(PATIENCE).with_predicate(lambda error: usual(error) and passes(error))
+    return DEFAULT_RETRY.with_timeout(patience).with_predicate(lambda error: usual(error) and passes(error))
 
 
 def _not_found() -> type[Exception]:
     from google.api_core.exceptions import NotFound
 
     return NotFound
-
-
-def _missing() -> UsageError:
-    return UsageError(
-        "this home's warehouse is in BigQuery, and its client is not installed",
-        reason="extra-missing",
-        hint="install hilum[bigquery]",
-    )
 
 
 def _parameter(value: Any) -> Any:

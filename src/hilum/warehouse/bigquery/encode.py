@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hilum.warehouse.bigquery.schema import BEYOND, Field
-from hilum.warehouse.encode import misfit
+from hilum.warehouse.encode import encodable, misfit, moment_of
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pb2 import DescriptorProto
@@ -130,20 +130,19 @@ def _time(microseconds: int) -> str:
 
 
 def _moment(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    return ((moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment) - EPOCH) // MICROSECOND
+    return (moment_of(text) - EPOCH) // MICROSECOND
 
 
 _CHANGES: dict[str, Change] = {"TIME": _time, "TIMESTAMP": _moment}
 
 
 def _scrubbed(value: Any) -> Any:
-    """Without nulls in lists, which BigQuery has not, and without lone surrogates, which UTF-8 has not."""
+    """Without nulls in lists, which BigQuery has not, and in an encoding."""
     if isinstance(value, dict):
         return {name: _scrubbed(item) for name, item in value.items() if item is not None}
     if isinstance(value, list):
         return [_scrubbed(item) for item in value if item is not None]
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    return encodable(value)
 
 
 def _descriptor(name: str, schema: Iterable[Field]) -> DescriptorProto:

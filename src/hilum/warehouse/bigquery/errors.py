@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from hilum.warehouse.bigquery.client import RequestRefused
+from hilum.warehouse.bigquery.faults import RequestRefused
 from hilum.warehouse.interface import QueryError
 from hilum.warehouse.query_errors import unknown
 
@@ -54,4 +54,4 @@ def meaning_of(error: RequestRefused, columns: Callable[[], Sequence[str]]) -> Q
     for pattern, (what, hint) in _VALUES.items():
         if re.search(pattern, text):
             return QueryError(f"the query failed: {what}", hint=hint)
-    return QueryError(f"the query failed: {error.reason or error.code}")
+    return QueryError(f"the query failed: {error.told}")

@@ -96,17 +96,13 @@ def resource(table: Table, schema: Sequence[Field]) -> dict[str, Any]:
     }
 
 
-def grown(
-    schema: Sequence[Field], columns: Iterable[Column], nesting: int, room: int | None = None
-) -> list[Field]:
+def grown(schema: Sequence[Field], columns: Iterable[Column], nesting: int) -> list[Field]:
     """The schema with what these columns have and it has not, as far as BigQuery's limits go.
 
     Args:
         nesting: levels of records that it may have.
-        room: fields that may still be added.
     """
-    left = [MOST_COLUMNS - ROOM - count(schema) if room is None else room]
-    return _grown(schema, columns, nesting, left)
+    return _grown(schema, columns, nesting, [MOST_COLUMNS - ROOM - count(schema)])
 
 
 def _grown(schema: Sequence[Field], columns: Iterable[Column], nesting: int, left: list[int]) -> list[Field]:

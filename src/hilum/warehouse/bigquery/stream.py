@@ -2,21 +2,23 @@
 
 The default stream needs no bookkeeping of offsets and no quota of streams, and Google names it first for streaming;
 the price is that a row may come twice after a lost answer. It has its batch and place in it, so views show it once.
-One connection a table is kept open, as Google asks; when it breaks, what was not confirmed is sent again.
+One connection a table is kept open, as Google asks; when it breaks, what was not confirmed is sent again. When the
+client's time is over (:meth:`DatasetClient.within`) the call is ended, answered or not.
 """
 
 from __future__ import annotations
 
-import random
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from hilum.kernel.retry import backoff_seconds
-from hilum.warehouse.bigquery.client import DatasetClient, RequestRefused, meaning
+from hilum.warehouse.bigquery.client import DatasetClient
 from hilum.warehouse.bigquery.encode import Encoder
+from hilum.warehouse.bigquery.faults import RequestRefused, meaning, unavailable
 from hilum.warehouse.interface import WarehouseUnavailable
 
 if TYPE_CHECKING:
@@ -27,10 +29,8 @@ MOST_BYTES = 9_000_000
 TRIES = 5
 FIRST_WAIT = 1.0
 """Seconds before the second try: Google asks for exponential backoff. A new column is known within minutes."""
-TRANSIENT_CODES = frozenset((1, 4, 8, 10, 13, 14))
-"""google.rpc.Code: cancelled, deadline exceeded, resource exhausted, aborted, internal, unavailable."""
 CONNECTED = 600.0
-"""Seconds that a connection is used for; so nobody waits longer for an answer that does not come."""
+"""Seconds that a connection is used for."""
 EXTRA_FIELDS = "SCHEMA_MISMATCH_EXTRA_FIELDS"
 """A StorageError: the stream does not know columns yet that the table has already."""
 
@@ -46,18 +46,9 @@ class Refusal:
 class TableStream:
     """The default stream of a table, for rows of one schema."""
 
-    def __init__(
-        self,
-        client: DatasetClient,
-        table: str,
-        encoder: Encoder,
-        sleep: Callable[[float], None] = time.sleep,
-        rng: random.Random | None = None,
-    ) -> None:
+    def __init__(self, client: DatasetClient, table: str, encoder: Encoder) -> None:
         self._client = client
         self._encoder = encoder
-        self._sleep = sleep
-        self._rng = rng
         dataset = client.dataset
         self._name = f"projects/{dataset.project}/datasets/{dataset.name}/tables/{table}/streams/_default"
         self._connection: _Connection | None = None
@@ -95,12 +86,13 @@ class TableStream:
                     return self._try(rows)
             except WarehouseUnavailable:
                 self.close()
-                if attempt == TRIES:
+                wait = backoff_seconds(attempt, base=FIRST_WAIT)
+                if attempt == TRIES or wait >= self._client.left():
                     raise
             except BaseException:
                 self.close()
                 raise
-            self._sleep(backoff_seconds(attempt, base=FIRST_WAIT, rng=self._rng))
+            time.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
     def _try(self, rows: Sequence[bytes]) -> dict[int, str]:
@@ -124,36 +116,48 @@ class _Connection:
         from google.cloud.bigquery_storage_v1.types import GetWriteStreamRequest
 
         # the emulator has a default stream only once somebody has asked about it; BigQuery does not mind
-        client.writing.get_write_stream(GetWriteStreamRequest(name=stream))
+        client.writing.get_write_stream(
+            GetWriteStreamRequest(name=stream), retry=None, timeout=min(client.left(), CONNECTED)
+        )
         self._client, self._stream, self._encoder = client, stream, encoder
         self._requests: SimpleQueue[AppendRowsRequest | None] = SimpleQueue()
-        self._answers: Iterator[AppendRowsResponse] | None = None
+        self._call: Any = None
 
     def ask(self, request: AppendRowsRequest) -> AppendRowsResponse:
         """The answer to a request; the first one of a connection says where to and in which form."""
+        from google.api_core.exceptions import from_grpc_error
         from google.cloud.bigquery_storage_v1.types import ProtoSchema
+        from grpc import RpcError
 
-        if self._answers is not None:
-            self._requests.put(request)
-            try:
-                return next(self._answers)
-            except StopIteration:
-                raise ConnectionError("the stream was closed") from None
-        request.write_stream = self._stream
-        request.proto_rows.writer_schema = ProtoSchema(proto_descriptor=self._encoder.descriptor)
-        self._requests.put(request)
-        self._answers = iter(  # Google's client waits for the first answer here
-            self._client.writing.append_rows(
+        if self._call is None:
+            request.write_stream = self._stream
+            request.proto_rows.writer_schema = ProtoSchema(proto_descriptor=self._encoder.descriptor)
+            # the client's own method would wait for the first answer, and could not be stopped
+            append: Any = self._client.writing.transport.append_rows
+            self._call = append(
                 iter(self._requests.get, None),
                 metadata=(("x-goog-request-params", f"write_stream={self._stream}"),),
                 timeout=CONNECTED,
-                retry=None,
             )
-        )
-        return next(self._answers)
+        self._requests.put(request)
+        end = threading.Timer(min(self._client.left(), CONNECTED), self._call.cancel)
+        end.daemon = True
+        end.start()
+        try:
+            answer: AppendRowsResponse = next(self._call)
+        except StopIteration:
+            raise ConnectionError("the stream was closed") from None
+        except RpcError as error:
+            raise from_grpc_error(error) from None  # type: ignore[no-untyped-call]
+        finally:
+            end.cancel()
+        return answer
 
     def close(self) -> None:
+        """Tell both sides that nothing more comes, be it in the middle of a request."""
         self._requests.put(None)
+        if self._call is not None:
+            self._call.cancel()
 
 
 def _meaning_of(error: Any) -> WarehouseUnavailable | RequestRefused:
@@ -161,10 +165,11 @@ def _meaning_of(error: Any) -> WarehouseUnavailable | RequestRefused:
 
     names = []
     for detail in error.details:
-        told = StorageError()
-        if detail.Is(StorageError.pb(told).DESCRIPTOR):
-            detail.Unpack(StorageError.pb(told))
-            names.append(StorageError.StorageErrorCode(told.code).name)
-    if error.code in TRANSIENT_CODES or EXTRA_FIELDS in names:
-        return WarehouseUnavailable(f"BigQuery does not take rows for now: {', '.join(names) or error.code}")
-    return RequestRefused(error.code, ", ".join(names), "")
+        found = StorageError()
+        if detail.Is(StorageError.pb(found).DESCRIPTOR):
+            detail.Unpack(StorageError.pb(found))
+            names.append(StorageError.StorageErrorCode(found.code).name)
+    told = ", ".join(names) or str(error.code)
+    if EXTRA_FIELDS in names:
+        return WarehouseUnavailable(f"BigQuery does not take rows for now: {told}")
+    return unavailable(error.code, told) or RequestRefused(told, "", "")

@@ -11,9 +11,10 @@ from hilum.dicom.columns import columns_of
 from hilum.errors import TerminalError
 from hilum.model.arrival import RefusedRow
 from hilum.warehouse.bigquery.address import Dataset
-from hilum.warehouse.bigquery.client import DatasetClient, RequestRefused
+from hilum.warehouse.bigquery.client import DatasetClient
 from hilum.warehouse.bigquery.encode import Encoder, split
 from hilum.warehouse.bigquery.errors import meaning_of
+from hilum.warehouse.bigquery.faults import RequestRefused
 from hilum.warehouse.bigquery.schema import BOOKED, Field, grown, physical, resource, schema_of
 from hilum.warehouse.bigquery.sql import placed, to_googlesql
 from hilum.warehouse.bigquery.stream import TableStream
@@ -21,8 +22,8 @@ from hilum.warehouse.bigquery.views import views
 from hilum.warehouse.encode import misfit
 from hilum.warehouse.googlesql.marks import dialect_of
 from hilum.warehouse.interface import Dialect, TableInfo, Warehouse, WarehouseUnavailable
-from hilum.warehouse.people import PEOPLE
-from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, SEQ, TABLES, VIEWS, Table, View
+from hilum.warehouse.tables import BATCH, HEADERS, ROW_ID, SEQ, TABLES, Table
+from hilum.warehouse.views import DESCRIBED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 T = TypeVar("T")
+APPENDED_WITHIN = 20.0
+"""Seconds that an append may take, all its tries and answers together. An engine waits for it, and what it has
+claimed lapses after a minute; what is not written by then stays in the outbox."""
 FINGERPRINT = "SUBSTR(MD5(FileURI || ' ' || FileVersion), 9)"
 """In GoogleSQL, the bytes of :func:`hilum.warehouse.known.fingerprint`; null where no version is known."""
 
@@ -71,12 +75,17 @@ class BigQueryWarehouse(Warehouse):
         if headers:
             filled[HEADERS] = _header_rows(headers)
         self._prepare()
-        with _refusals_told():
-            self._in_order(batch)
-            written = [(name, items, self._messages(name, batch, items)) for name, items in filled.items()]
-            refused: list[RefusedRow] = []
-            for name, items, messages in written:
-                found = self._stream(name).append(messages)
+        refused: list[RefusedRow] = []
+        with self._client.within(APPENDED_WITHIN):
+            with _refusals_told():
+                self._in_order(batch)
+            messages = {}
+            for name, items in filled.items():
+                with _refusals_told(name, batch):
+                    messages[name] = self._messages(name, batch, items)
+            for name, items in filled.items():
+                with _refusals_told(name, batch):
+                    found = self._stream(name).append(messages[name])
                 refused += [RefusedRow(name, items[each.place], each.code) for each in found]
         self._newest = max(self._newest, batch)
         return refused
@@ -176,35 +185,41 @@ class BigQueryWarehouse(Warehouse):
         self._ready = True
 
     def _make_what_lacks(self) -> None:
-        there = self._client.listed()
+        """Each request has as long as an append: they are many, and the next try goes on where this one ends."""
+        with self._client.within(APPENDED_WITHIN):
+            there = self._client.listed()
         if not there:
-            self._client.make()
+            with self._client.within(APPENDED_WITHIN):
+                self._client.make()
         for table in TABLES.values():
-            name = physical(table.name)
-            if name not in there:
-                self._client.create(name, resource(table, schema_of(table, self.dataset.nesting)))
-            elif there[name] != table.mark:
-                schema = grown(self._client.schema(name), table.columns, self.dataset.nesting)
-                self._client.update(name, resource(table, schema), ["schema", "labels"])
+            with self._client.within(APPENDED_WITHIN):
+                self._make_table(table, there)
         for view in views(self.dataset):
-            if view.name not in there:
-                self._client.create(view.name, view.resource)
-            elif there[view.name] != view.mark:
-                self._client.update(view.name, view.resource, ["view", "labels", "description"])
+            with self._client.within(APPENDED_WITHIN):
+                if view.name not in there:
+                    self._client.create(view.name, view.resource)
+                elif there[view.name] != view.mark:
+                    self._client.update(view.name, view.resource, ["view", "labels", "description"])
+
+    def _make_table(self, table: Table, there: Mapping[str, str]) -> None:
+        name = physical(table.name)
+        if name not in there:
+            self._client.create(name, resource(table, schema_of(table, self.dataset.nesting)))
+        elif there[name] != table.mark:
+            schema = grown(self._client.schema(name), table.columns, self.dataset.nesting)
+            self._client.update(name, resource(table, schema), ["schema", "labels"])
 
     def tables(self) -> list[TableInfo]:
         self._prepare()
-        both: list[Table | View] = [*TABLES.values(), *VIEWS.values(), *PEOPLE.values()]
-        described = {each.name: each.description for each in both}
         counts = " UNION ALL ".join(
-            f"SELECT '{name}' AS name, COUNT(*) AS number FROM {self._path(name)}" for name in described
+            f"SELECT '{name}' AS name, COUNT(*) AS number FROM {self._path(name)}" for name in DESCRIBED
         )
         with _refusals_told():
             rows = self._client.query(counts).to_pydict()
         counted = dict(zip(rows["name"], rows["number"], strict=True))
         return [
             TableInfo(name, text, counted[name], self._client.size(physical(name)) if name in TABLES else 0)
-            for name, text in described.items()
+            for name, text in DESCRIBED.items()
         ]
 
     def compact(self) -> int:
@@ -228,7 +243,7 @@ class BigQueryWarehouse(Warehouse):
     def estimate(
         self, sql: str, parameters: Sequence[Any] = (), *, dialect: Dialect | None = None
     ) -> int | None:
-        return self._asked(sql, dialect, lambda text: self._client.estimate(text, parameters).size)
+        return self._asked(sql, dialect, lambda text: self._client.estimate(text, parameters))
 
     def _asked(self, sql: str, dialect: Dialect | None, ask: Callable[[str], T]) -> T:
         self._prepare()
@@ -245,9 +260,9 @@ class BigQueryWarehouse(Warehouse):
     def known_files(self, *, hashed: bool) -> KnownFiles:
         import pyarrow as pa
 
-        from hilum.warehouse.known import KnownFiles
+        from hilum.warehouse.known import DIGESTED, KnownFiles
 
-        where = "WHERE FileSHA256 <> ''" if hashed else ""
+        where = f"WHERE {DIGESTED}" if hashed else ""
         found = self.query(f"SELECT {FINGERPRINT} AS known FROM all_{HEADERS} {where}", dialect="bigquery")
         digests: list[bytes] = [each for each in found.column("known").to_pylist() if each]
         numbers = pa.Array.from_buffers(pa.uint64(), len(digests), [None, pa.py_buffer(b"".join(digests))])
@@ -255,13 +270,16 @@ class BigQueryWarehouse(Warehouse):
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
+def _refusals_told(table: str = "", batch: int = 0) -> Iterator[None]:
     """A request of our own that is refused: the rows wait until somebody has found out why."""
     try:
         yield
     except RequestRefused as error:
+        what = f"rows of {table} in batch {batch}" if table else "a request"
         raise WarehouseUnavailable(
-            f"BigQuery refuses a request: {error.reason or error.code}", reason="warehouse-refused"
+            f"BigQuery refuses {what}: {error.told}",
+            reason="warehouse-refused",
+            hint="all rows wait meanwhile; docs/how-to/bigquery-warehouse.md says what to look at",
         ) from None
 
 
