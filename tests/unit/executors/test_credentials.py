@@ -29,7 +29,7 @@ from hilum.model.keys import artifact_object, manifest_object, revision_object
 from hilum.model.work import AttemptSpec, StepPlan, TaskState
 from hilum.storage import open_storage
 from hilum.storage.gcs.client import _client
-from hilum.storage.gcs.credentials import TOKEN_FILE, Token
+from hilum.storage.gcs.credentials import READ, TOKEN_FILE, Token
 
 DIGEST = f"sha256:{'a' * 64}"
 SETTINGS = KubernetesSettings(image="hilum:1", credentials="downscoped")
@@ -170,6 +170,29 @@ def test_python_steps_may_write_results_and_read_their_instances(spec: AttemptSp
     assert all(name.startswith("in/patient/") for name in found[2].names)
 
 
+@pytest.mark.parametrize(
+    ("done", "said"), [({"before": None}, ("skipped", "need-skipped")), ({}, ("blocked", "need-dead"))]
+)
+def test_one_whose_need_was_skipped_or_never_done_may_read_and_says_so(
+    spec: AttemptSpec,
+    proxy: Proxy,
+    service: TokenService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    done: dict[str, str | None],
+    said: tuple[str, str],
+) -> None:
+    spec = replace(spec, done=done)
+    assert {rule.role for rule in rules(spec, open_storage(spec.store), CLOCK)} == {READ}
+    token = Tokens(service.broker, CLOCK).mint(spec)
+    proxy.rule = gate = Gate(service.given)
+    with limited_to(token, tmp_path, monkeypatch):
+        result = staged.stage(spec, open_storage(spec.store), tmp_path / "attempt", CLOCK)
+    assert result is not None
+    assert (result.state, result.reason) == said
+    assert gate.refused == []
+
+
 class TestPods:
     def pod(self, spec: AttemptSpec) -> dict[str, Any]:
         template = manifests.pod_template(spec, SETTINGS)
@@ -237,4 +260,14 @@ class TestRenewal:
         tokens.mint(spec)
         assert list(tokens.due()) == []
         clock.advance(AGAIN.total_seconds())
+        assert list(tokens.due()) == [spec.id]
+
+    def test_a_second_token_of_an_attempt_has_one_renewal_with_the_first(
+        self, spec: AttemptSpec, service: TokenService
+    ) -> None:
+        clock = ManualClock(CLOCK.now())
+        tokens = Tokens(service.broker, clock)
+        tokens.mint(spec)
+        tokens.mint(spec)
+        clock.advance(timedelta(minutes=51).total_seconds())
         assert list(tokens.due()) == [spec.id]
