@@ -4,6 +4,7 @@ against the boundary of their token by beds/tokens.py's gate, since no server he
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +15,17 @@ from typing import Any
 
 import pytest
 
+from beds.api_server import ApiServer, Refusal, api_server
 from beds.attempts import Subject, plan
 from beds.faults import Proxy, faulty
 from beds.gcs import CloudStorage
 from beds.tokens import Gate, TokenService, token_service
+from hilum.errors import StepError
 from hilum.executors import staged
 from hilum.executors.kubernetes import manifests
+from hilum.executors.kubernetes.client import connect
 from hilum.executors.kubernetes.credentials import AGAIN, Tokens, rules
+from hilum.executors.kubernetes.jobs import ClusterGone, Jobs
 from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
 from hilum.executors.outputs import Made, MadeFile, commit
 from hilum.kernel.clock import ManualClock, SystemClock
@@ -215,13 +220,13 @@ class TestPods:
     def test_each_attempt_has_a_job_and_a_secret_of_its_own(self, spec: AttemptSpec) -> None:
         both = [spec, replace(spec, id="g-other.1")]
         own = replace(SETTINGS, credentials="own")
-        assert [len(batch.specs) for batch in manifests.batches(both, SETTINGS)] == [1, 1]
-        assert [len(batch.specs) for batch in manifests.batches(both, own)] == [2]
+        assert [len(batch.specs) for batch in manifests.batches(both, SETTINGS, room=2)] == [1, 1]
+        assert [len(batch.specs) for batch in manifests.batches(both, own, room=2)] == [2]
 
     def test_attempts_with_credentials_share_no_pod(self, spec: AttemptSpec) -> None:
         light = replace(spec, steps=(StepPlan("qc", "qc", {}),))
         many = [replace(light, id=f"g-{number}.1") for number in range(4)]
-        assert [batch.per_pod for batch in manifests.batches(many, SETTINGS, room=1)] == [1] * 4
+        assert [batch.per_pod for batch in manifests.batches(many, SETTINGS, room=4)] == [1] * 4
         own = replace(SETTINGS, credentials="own")
         assert [batch.per_pod for batch in manifests.batches(many, own, room=1)] == [4]
 
@@ -236,6 +241,61 @@ class TestPods:
         job = manifests.job(manifests.pod_template(spec, own), [spec], own, "home")
         assert "token" not in {each["name"] for each in job["spec"]["template"]["spec"]["volumes"]}
         assert DOWNSCOPED not in json.dumps(job)
+
+
+class TestMaking:
+    """What the API server is asked for. It is a stand-in, which can be made to refuse at a given moment."""
+
+    @pytest.fixture
+    def server(self) -> Iterator[ApiServer]:
+        with api_server() as server:
+            yield server
+
+    @pytest.fixture
+    def jobs(self, server: ApiServer, service: TokenService, tmp_path: Path) -> Iterator[Jobs]:
+        client = connect(str(server.kubeconfig(tmp_path)), "default")
+        yield Jobs(client, SETTINGS, "home", Tokens(service.broker, CLOCK))
+        client.close()
+
+    def make(self, jobs: Jobs, spec: AttemptSpec) -> str:
+        name, _ = jobs.make(manifests.pod_template(spec, SETTINGS), [spec])
+        return name
+
+    def token(self, server: ApiServer, name: str) -> str:
+        """The text of the token in a Secret."""
+        data = server.objects["Secret", name]["data"][manifests.TOKEN_FILE_NAME]
+        text: str = json.loads(base64.b64decode(data))["token"]
+        return text
+
+    def test_by_what_a_job_is_found_comes_last(
+        self, server: ApiServer, jobs: Jobs, spec: AttemptSpec
+    ) -> None:
+        self.make(jobs, spec)
+        assert [asked.kind for asked in server.asked if asked.verb == "create"] == [
+            "Job",
+            "Secret",
+            "ConfigMap",
+        ]
+
+    @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+    def test_nothing_is_left_of_a_job_of_which_a_part_was_refused(
+        self, server: ApiServer, jobs: Jobs, spec: AttemptSpec, kind: str
+    ) -> None:
+        server.rule = lambda asked: Refusal(403) if (asked.verb, asked.kind) == ("create", kind) else None
+        with pytest.raises(StepError, match="Kubernetes refuses"):
+            self.make(jobs, spec)
+        assert server.objects == {}
+
+    def test_one_that_is_made_again_has_its_newest_token(
+        self, server: ApiServer, jobs: Jobs, service: TokenService, spec: AttemptSpec
+    ) -> None:
+        server.rule = lambda asked: Refusal(503) if asked.kind == "ConfigMap" else None
+        with pytest.raises(ClusterGone):
+            self.make(jobs, spec)
+        server.rule = lambda asked: None
+        name = self.make(jobs, spec)
+        assert self.token(server, name) == list(service.given)[-1]
+        assert len(service.given) == 2
 
 
 class TestRenewal:
