@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from beds.api_server import ApiServer, Refusal, api_server
-from beds.attempts import Subject, plan
+from beds.attempts import SubjectInBucket, plan
 from beds.faults import Proxy, faulty
 from beds.gcs import CloudStorage
 from beds.tokens import Gate, TokenService, token_service
@@ -57,14 +57,7 @@ def proxy(bucket: str, cloud_storage: CloudStorage, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def spec(bucket: str, proxy: Proxy, tmp_path: Path) -> AttemptSpec:
     """An attempt at an image step that needs another one, all of it in a bucket."""
-    store = open_storage(f"gs://{bucket}/store")
-    subject = Subject(tmp_path / "subject")
-    lines = subject.store.read(revision_object(subject.revision)).decode()
-    for file in subject.files:
-        open_storage(f"gs://{bucket}/in/patient").put_file(file.name, file)
-        lines = lines.replace(file.as_uri(), f"gs://{bucket}/in/patient/{file.name}".replace("#", "%23"))
-    lines = lines.replace("instance 0", "instance%200").replace("instance 1", "instance%201")
-    store.create(revision_object(subject.revision), lines.encode())
+    subject = SubjectInBucket(tmp_path / "subject", bucket=bucket)
     step = StepPlan(
         name="step",
         uses="",
@@ -73,12 +66,12 @@ def spec(bucket: str, proxy: Proxy, tmp_path: Path) -> AttemptSpec:
         light=False,
         image=ImagePlan(reference="a/b:1", digest=DIGEST, contract="native"),
     )
-    spec = replace(subject.spec(step, done={"before": "ab" * 32}), store=store.uri)
+    spec = subject.spec(step, done={"before": "ab" * 32})
     (tmp_path / "before").mkdir()
     (tmp_path / "before" / "mask").write_text("made before")
     files = (MadeFile("mask", "mask", "text/plain"),)
     made = Made("step", "ab" * 32, {}, files, (), "2026-01-01T00:00:00+00:00")
-    commit(store, replace(spec, id="g-before.1"), made, tmp_path / "before", "here", CLOCK)
+    commit(subject.store, replace(spec, id="g-before.1"), made, tmp_path / "before", "here", CLOCK)
     return spec
 
 
