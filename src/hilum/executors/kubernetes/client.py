@@ -33,8 +33,8 @@ def connect(kubeconfig: str, namespace: str) -> Client:
 
 
 def _learn_types() -> None:
-    """Let msgspec look at the types of all objects that are read or answered with, before there is a second thread: it
-    does so at the first use of each, and two threads that do it at once crash the process (msgspec 0.22)."""
+    """Let msgspec look at the types of all objects that are read or answered with, before there is a second thread:
+    it does so at the first use of each, and two threads that do it at once crash the process (msgspec 0.22)."""
     from lightkube.core.decoders import decode_list, decode_status, decode_watch_event
     from lightkube.resources.batch_v1 import Job
     from lightkube.resources.core_v1 import ConfigMap, Event, Pod, Secret
