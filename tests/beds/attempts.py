@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from beds import misbehaviour
 from hilum.executors.interface import Executor, Progress
@@ -54,7 +55,7 @@ class Subject:
                 Member(
                     sop_instance_uid=f"1.2.{number}",
                     digest=digest_bytes(content),
-                    uri=path.as_uri(),
+                    uri=self.deliver(path),
                     size=stat.st_size,
                     version=f"{stat.st_mtime_ns}-{stat.st_ino}",
                 )
@@ -62,6 +63,10 @@ class Subject:
         self.revision = revision_digest([member.digest for member in members])
         lines = "".join(json.dumps(to_json(member)) + "\n" for member in members)
         self.store.create(revision_object(self.revision), lines.encode())
+
+    def deliver(self, path: Path) -> str:
+        """Where an instance is that was written to a file."""
+        return path.as_uri()
 
     @property
     def store(self) -> Storage:
@@ -92,6 +97,21 @@ class Subject:
         """The content of an artifact."""
         [artifact] = [artifact for artifact in manifest.artifacts if artifact.path == path]
         return self.store.read(artifact.object).decode()
+
+
+@dataclass
+class SubjectInBucket(Subject):
+    """The same in a bucket: instances below ``in/patient``, the store below ``store``."""
+
+    bucket: str = ""
+
+    def deliver(self, path: Path) -> str:
+        open_storage(f"gs://{self.bucket}/in/patient").put_file(path.name, path)
+        return f"gs://{self.bucket}/in/patient/{quote(path.name)}"
+
+    @property
+    def store(self) -> Storage:
+        return open_storage(f"gs://{self.bucket}/store")
 
 
 def run(executor: Executor, *specs: AttemptSpec) -> list[AttemptReport]:

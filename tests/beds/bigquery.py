@@ -1,7 +1,7 @@
 """A real SQL engine that speaks BigQuery's API, for tests: goccy's bigquery-emulator.
 
-It is built once by Go and kept outside the checkout, under its version. It ends with the test process, see
-beds/held.py. Its memory grows with every statement, so tests start one anew.
+It is built once by Go, see beds/cache.py. It ends with the test process, see beds/held.py. Its memory grows with
+every statement, so tests start one anew.
 
 Where it is not BigQuery: docs/how-to/bigquery-warehouse.md. By hand, or as its check::
 
@@ -11,23 +11,16 @@ Where it is not BigQuery: docs/how-to/bigquery-warehouse.md. By hand, or as its 
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from beds.bigquery_door import Door
-from beds.held import PATIENCE, HeldServer, free_port
+from beds.cache import go_program
+from beds.held import HeldServer, by_hand, free_port
 
 VERSION = "0.8.1"
 MODULE = "github.com/goccy/bigquery-emulator"
@@ -35,38 +28,11 @@ PROJECT = "hilum-test"
 NESTING = 1
 """A record in a record cannot be read back from it, so tables have none."""
 PREFIX = "hilum-bigquery-"
-CACHE = Path.home() / ".cache" / "hilum"
-GO_MOD = f"module beds\n\ngo 1.26\n\nrequire {MODULE} v{VERSION}\n"
-TOOLS = f'//go:build tools\n\npackage beds\n\nimport _ "{MODULE}/cmd/bigquery-emulator"\n'
 
 
 def built() -> Path | None:
     """The emulator's program, built if it was not; None where there is no Go to build it with."""
-    program = CACHE / f"bigquery-emulator-{VERSION}" / "bigquery-emulator"
-    if program.exists():
-        return program
-    go = shutil.which("go")
-    if go is None:
-        return None
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"bigquery-emulator-{VERSION}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests in several processes wait for one build
-        if not program.exists():
-            _build(go, program)
-    return program
-
-
-def _build(go: str, program: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        place = Path(folder) / "built"
-        place.mkdir()
-        (Path(folder) / "go.mod").write_text(GO_MOD)
-        (Path(folder) / "tools.go").write_text(TOOLS)
-        env = {**os.environ, "CGO_ENABLED": "0"}
-        build = [go, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(place / program.name)]
-        for command in ([go, "mod", "tidy", "-e"], [*build, f"{MODULE}/cmd/bigquery-emulator"]):
-            subprocess.run(["nice", "-n", "10", *command], cwd=folder, check=True, env=env)
-        place.rename(program.parent)
+    return go_program(MODULE, VERSION, "cmd/bigquery-emulator")
 
 
 class BigQuery(HeldServer):
@@ -109,15 +75,24 @@ class Served:
         self.server.stop()
 
 
-@pytest.fixture(scope="module")
-def bigquery_server() -> Iterator[Served]:
-    """An emulator for the tests of a module."""
+@contextmanager
+def serving_bigquery() -> Iterator[Served]:
+    """An emulator while the block runs; the test that wants one is skipped where none can be had."""
     program = built()
     if program is None:
         pytest.skip("no BigQuery emulator here, and no Go to build it with")
     served = Served(program)
-    yield served
-    served.stop()
+    try:
+        yield served
+    finally:
+        served.stop()
+
+
+@pytest.fixture(scope="module")
+def bigquery_server() -> Iterator[Served]:
+    """An emulator for the tests of a module."""
+    with serving_bigquery() as served:
+        yield served
 
 
 @pytest.fixture
@@ -126,43 +101,16 @@ def bigquery(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
     With each dataset that an emulator has, all that it does takes longer.
     """
-    program = built()
-    if program is None:
-        pytest.skip("no BigQuery emulator here, and no Go to build it with")
-    served = Served(program)
-    served.point(monkeypatch)
-    yield served
-    served.stop()
+    with serving_bigquery() as served:
+        served.point(monkeypatch)
+        yield served
 
 
-def main() -> None:
+def _started() -> BigQuery:
     program = built()
     assert program is not None, "Go is needed to build the emulator"
-    if "--check" not in sys.argv:
-        server = BigQuery(program)
-        print(server.host, flush=True)
-        sys.stdin.readline()
-        server.stop()
-        return
-    before = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
-    child = subprocess.Popen(
-        [sys.executable, "-m", "beds.bigquery"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert child.stdout is not None
-    port = int(child.stdout.readline().rsplit(b":", 1)[1])
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        left = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")) - before
-        with socket.socket() as probe:
-            answers = probe.connect_ex(("127.0.0.1", port)) == 0
-        if not left and not answers:
-            print("after kill -9 nothing is left behind")
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"left behind: {left or 'the emulator'}")
+    return BigQuery(program)
 
 
 if __name__ == "__main__":
-    main()
+    by_hand("beds.bigquery", PREFIX, _started)

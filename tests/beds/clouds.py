@@ -65,7 +65,7 @@ class Deployment:
     arrivals: Lane
     store: str
     warehouse: str
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.dead_letters = self.servers.lane()

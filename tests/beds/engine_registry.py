@@ -12,10 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from beds.docker_engine import DockerEngine
-from beds.registry import HTPASSWD, program
+from beds.registry import HTPASSWD, needed
 
 PORT = 5000
 ADDRESS = f"localhost:{PORT}"
@@ -29,9 +27,7 @@ def engine_registry(engine: DockerEngine, folder: Path, *, login: bool = False) 
         folder: for its images; one that had some before still has them.
         login: whether it asks for a name and a password, :data:`beds.registry.USER` and its neighbour.
     """
-    binary = program()
-    if binary is None:
-        pytest.skip("no docker-registry here, and no apt to fetch it")
+    binary = needed()
     folder.mkdir(exist_ok=True)
     settings: dict[str, Any] = {
         "version": 0.1,

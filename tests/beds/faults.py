@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from urllib.parse import parse_qs, urlsplit
+
+from beds.serving import serving
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 PATIENCE = 60.0
@@ -120,14 +122,8 @@ class Proxy(ThreadingHTTPServer):
 @contextmanager
 def faulty(upstream: str, address: str = "127.0.0.1") -> Iterator[Proxy]:
     """A proxy at an address of this machine that works until the block ends."""
-    with Proxy(upstream, address) as proxy:
-        thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
-            thread.join()
+    with serving(Proxy(upstream, address)) as proxy:
+        yield proxy
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -6,13 +6,11 @@ Between a bucket and a function there is Eventarc, which nobody can run here: :c
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import runpy
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -26,11 +24,11 @@ from typing import Any
 
 import pytest
 
+from beds.cache import made_once, uv
 from beds.held import PATIENCE, HeldServer
 from beds.pubsub import Lane
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path.home() / ".cache" / "hilum"
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 CONCURRENCY = 32
 
@@ -39,17 +37,13 @@ def environment_of(name: str) -> Path:
     """Python with what a function's requirements.txt names."""
     requirements = ROOT / "functions" / name / "requirements.txt"
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = CACHE / f"function-{digest}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"function-{digest}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "ready").exists():
-            uv = Path(sys.executable).with_name("uv")
-            subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
-            install = [uv, "pip", "install", "--quiet", "--python", folder / "bin/python", "--require-hashes"]
-            subprocess.run([*install, "--compile-bytecode", "-r", requirements], check=True)
-            (folder / "ready").touch()
-    return folder / "bin" / "python"
+
+    def make(place: Path) -> None:
+        uv("venv", "--quiet", "--python", sys.executable, place / "venv")
+        install = ("pip", "install", "--quiet", "--python", place / "venv" / "bin" / "python")
+        uv(*install, "--require-hashes", "--compile-bytecode", "-r", requirements)
+
+    return made_once(f"function-{digest}", make) / "venv" / "bin" / "python"
 
 
 def built(destination: Path) -> Path:

@@ -11,9 +11,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from beds.serving import serving
 
 SERVICES = ("storage", "pubsub", "bigquery", "cloudresourcemanager", "monitoring")
 
@@ -77,11 +78,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def google_answers() -> Iterator[Answers]:
     """A server that works until the block ends."""
-    with Answers() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Answers()) as server:
+        yield server

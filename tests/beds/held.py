@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -71,3 +72,33 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def by_hand(module: str, prefix: str, start: Callable[[], HeldServer]) -> None:
+    """The main program of a bed's module.
+
+    Without arguments it starts the server, prints where it is and ends when a line comes. With ``--check`` it does so
+    in another process, kills that (-9) and says what is left behind.
+    """
+    if "--check" not in sys.argv:
+        server = start()
+        print(server.host, flush=True)
+        sys.stdin.readline()
+        server.stop()
+        return
+    before = set(Path(tempfile.gettempdir()).glob(f"{prefix}*"))
+    child = subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    port = int(child.stdout.readline().rsplit(b":", 1)[1])
+    child.kill()
+    child.wait()
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        left = set(Path(tempfile.gettempdir()).glob(f"{prefix}*")) - before
+        with socket.socket() as probe:
+            answers = probe.connect_ex(("127.0.0.1", port)) == 0
+        if not left and not answers:
+            print("after kill -9 nothing is left behind")
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"left behind: {left or 'the server'}")

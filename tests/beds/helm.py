@@ -1,23 +1,19 @@
-"""Helm for tests: built once from its Go module at a pinned version, kept outside the checkout, and run with a
-configuration of its own, so that nothing of the user's is read or changed.
-
-    ~/.cache/hilum/beds/helm-<version>/helm
+"""Helm for tests: built once from its Go module at a pinned version (see beds/cache.py), and run with a configuration
+of its own, so that nothing of the user's is read or changed.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
+from beds.cache import go_program
+
 VERSION = "4.3.1"
 MODULE = "helm.sh/helm/v4"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hilum" / "beds" / f"helm-{VERSION}"
 
 
 class Refused(Exception):
@@ -28,6 +24,9 @@ class Helm:
     """The program, with a configuration of its own in ``folder``."""
 
     def __init__(self, folder: Path, kubeconfig: Path | None = None) -> None:
+        program = binary()
+        assert program is not None, "Go is needed to build helm"
+        self._program = program
         self._environment = {
             **os.environ,
             "HELM_CACHE_HOME": str(folder / "cache"),
@@ -39,52 +38,23 @@ class Helm:
     def __call__(self, *arguments: str | Path) -> str:
         """What it says; Refused where it ends with an error."""
         done = subprocess.run(
-            [binary(), *arguments], env=self._environment, capture_output=True, text=True, check=False
+            [self._program, *arguments], env=self._environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise Refused(f"{done.stdout}{done.stderr}")
         return done.stdout
 
 
-def binary() -> Path:
-    """The program; built first if it is not there. Another process that builds it is waited for."""
-    program = CACHE / "helm"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            _build(program)
-    return program
-
-
-def missing() -> str:
-    """Why Helm cannot be had here; empty where it can."""
-    return "" if (CACHE / "helm").exists() or shutil.which("go") else "no go here, which builds helm"
-
-
-def _build(program: Path) -> None:
-    made = program.with_name(".helm.part")
-    with tempfile.TemporaryDirectory(prefix="hilum-build-") as name:
-        (Path(name) / "go.mod").write_text("module bed\n")
-        package = f"{MODULE}/cmd/helm"
-        for command in (
-            ["get", f"{package}@v{VERSION}"],
-            ["build", "-trimpath", "-ldflags", "-s -w", "-o", str(made), package],
-        ):
-            subprocess.run(
-                ["nice", "-n", "10", "go", *command],
-                cwd=name,
-                check=True,
-                env={**os.environ, "CGO_ENABLED": "0"},
-            )
-    made.rename(program)
+def binary() -> Path | None:
+    """The program; None where it cannot be had."""
+    return go_program(MODULE, VERSION, "cmd/helm")
 
 
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm without a cluster."""
-    if why := missing():
-        pytest.skip(why)
+    if binary() is None:
+        pytest.skip("no Go here, which builds helm")
     return Helm(tmp_path_factory.mktemp("helm"))
 
 

@@ -7,7 +7,6 @@ base is made once and kept outside the checkout, under a name that follows from 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
@@ -19,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from beds.cache import made_once
 
 PACKAGES = (
     *(
@@ -34,7 +35,6 @@ PACKAGES = (
 )
 FORM = "1"
 """Raised when the base is put together in another way, so that a kept one is not taken for it."""
-CACHE = Path.home() / ".cache" / "hilum" / "beds" / "images"
 LEFT_OUT = ("usr/share/doc/", "usr/share/man/", "usr/share/lintian/")
 COMMANDS = ("sh", "sleep", "cat", "ls", "true", "false", "id", "cp", "mkdir", "touch")
 ETC = {
@@ -89,17 +89,16 @@ def docker_archive(path: Path, *images: Image) -> Path:
 @cache
 def python_layer() -> Path:
     """The base's layer as an uncompressed tar, which is named by its SHA-256."""
-    folder = CACHE / _versions()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (found := list(folder.glob("*.tar"))):
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                made = _merge(Path(scratch))
-                with made.open("rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                found = [made.rename(folder / f"{digest}.tar")]
-    return found[0]
+
+    def make(place: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=place) as scratch:
+            made = _merge(Path(scratch))
+            with made.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            made.rename(place / f"{digest}.tar")
+
+    [found] = made_once(f"images-{_versions()}", make).glob("*.tar")
+    return found
 
 
 def _versions() -> str:

@@ -4,7 +4,6 @@ PromQL. It is the language of Managed Service for Prometheus and of Cloud Monito
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import subprocess
@@ -16,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from beds.cache import made_once
 from beds.held import HeldServer
 
-CACHE = Path.home() / ".cache" / "hilum" / "prometheus"
 CONFIGURATION = """
 global: {{scrape_interval: 1s}}
 rule_files: {rules}
@@ -32,28 +31,19 @@ def programs() -> Path | None:
     """The folder of ``prometheus`` and ``promtool``; None where they can neither be found nor fetched."""
     if found := shutil.which("prometheus"):
         return Path(found).parent
-    place = CACHE / "usr" / "bin"
-    if (place / "prometheus").exists():
-        return place
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+    try:
+        return made_once("prometheus", _unpack) / "usr" / "bin"
+    except subprocess.CalledProcessError:
         return None
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "prometheus").exists() and not _unpack():
-            return None
-    return place
 
 
-def _unpack() -> bool:
+def _unpack(place: Path) -> None:
     """Debian's package, unpacked and not installed: a service of its own is not wanted."""
     fetch = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", "prometheus"]
-    if subprocess.run(fetch, cwd=CACHE, capture_output=True, check=False).returncode:
-        return False
-    for package in CACHE.glob("prometheus_*.deb"):
-        subprocess.run(["dpkg", "-x", package, CACHE], check=True)
-        package.unlink()
-    return (CACHE / "usr" / "bin" / "prometheus").exists()
+    subprocess.run(fetch, cwd=place, capture_output=True, check=True)
+    [package] = place.glob("prometheus_*.deb")
+    subprocess.run(["dpkg", "-x", package, place], check=True)
+    package.unlink()
 
 
 class Prometheus(HeldServer):
@@ -87,18 +77,20 @@ class Prometheus(HeldServer):
 @pytest.fixture(scope="session")
 def promtool() -> Path:
     """Prometheus' checker of rules and metrics."""
+    return _needed() / "promtool"
+
+
+def _needed() -> Path:
     place = programs()
     if place is None:
         pytest.skip("no Prometheus here, and no Debian package of it to unpack")
-    return place / "promtool"
+    return place
 
 
 @pytest.fixture
 def prometheus() -> Iterator[Callable[[str], Prometheus]]:
     """Starts servers that scrape an address each; they end with the test."""
-    place = programs()
-    if place is None:
-        pytest.skip("no Prometheus here, and no Debian package of it to unpack")
+    place = _needed()
     started: list[Prometheus] = []
 
     def start(target: str) -> Prometheus:

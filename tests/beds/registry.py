@@ -6,14 +6,12 @@ test process, see beds/held.py. Images are pushed over the plain HTTP API.
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import io
 import json
 import shutil
 import subprocess
 import tarfile
-import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,12 +21,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from beds.cache import made_once
 from beds.held import HeldServer
+from beds.serving import serving
 
 if TYPE_CHECKING:
     from beds.registry_tokens import TokenServer
 
-CACHE = Path.home() / ".cache" / "hilum"
 PACKAGE = "docker-registry"
 USER, PASSWORD = "reader", "correct horse"
 HTPASSWD = f"{USER}:$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2\n"
@@ -46,26 +45,24 @@ def program() -> Path | None:
     """The registry's program, fetched if it was not; None where there is no Debian to fetch it from."""
     if installed := shutil.which(PACKAGE):
         return Path(installed)
-    place = CACHE / PACKAGE
-    if not place.exists():
-        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-            return None
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with (CACHE / f"{PACKAGE}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not place.exists():
-                _fetch(place)
-    return place / "usr" / "bin" / PACKAGE
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        return None
+    return made_once(PACKAGE, _fetch) / "usr" / "bin" / PACKAGE
+
+
+def needed() -> Path:
+    """The program; the test that wants it is skipped where it cannot be had."""
+    found = program()
+    if found is None:
+        pytest.skip("no docker-registry here, and no apt to fetch it")
+    return found
 
 
 def _fetch(place: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        subprocess.run(
-            ["apt-get", "-qq", "download", PACKAGE], cwd=folder, check=True, stderr=subprocess.DEVNULL
-        )
-        [package] = Path(folder).glob("*.deb")
-        subprocess.run(["dpkg-deb", "-x", package, f"{folder}/unpacked"], check=True)
-        (Path(folder) / "unpacked").rename(place)
+    subprocess.run(["apt-get", "-qq", "download", PACKAGE], cwd=place, check=True, stderr=subprocess.DEVNULL)
+    [package] = place.glob("*.deb")
+    subprocess.run(["dpkg-deb", "-x", package, place], check=True)
+    package.unlink()
 
 
 class Registry(HeldServer):
@@ -204,13 +201,11 @@ class Registries:
 @pytest.fixture(scope="session")
 def registries() -> Iterator[Registries]:
     """Registries that the tests of this process share."""
-    binary = program()
-    if binary is None:
-        pytest.skip("no docker-registry here, and no apt to fetch it")
+    binary = needed()
     from beds.registry_tokens import TokenServer
 
     started: list[Registry] = []
-    with TokenServer(USER, PASSWORD) as tokens:
+    with serving(TokenServer(USER, PASSWORD)) as tokens:
         try:
             started.append(Registry(binary))
             started.append(Registry(binary, "htpasswd"))

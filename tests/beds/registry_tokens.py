@@ -7,7 +7,6 @@ from base64 import b64encode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,7 +20,7 @@ IDENTITY_TOKEN = "an identity token"
 
 
 class TokenServer(ThreadingHTTPServer):
-    """Gives tokens until its block ends.
+    """Gives tokens while it serves.
 
     Attributes:
         certificate: of the key that signs, PEM.
@@ -39,13 +38,6 @@ class TokenServer(ThreadingHTTPServer):
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._certificate = self._certified()
         self.certificate = self._certificate.public_bytes(Encoding.PEM)
-        self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     def token(self, scope: str) -> str:
         """A token for a scope such as ``repository:name:pull``."""

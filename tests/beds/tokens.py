@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -24,6 +23,7 @@ from google.auth.transport.requests import Request as Asking
 from google.oauth2.credentials import Credentials
 
 from beds.faults import Refused, Request
+from beds.serving import serving
 from hilum.pipeline.cel import Program
 from hilum.storage.gcs.credentials import Broker
 
@@ -54,18 +54,27 @@ class TokenService(ThreadingHTTPServer):
         self.numbers = count(1)
 
     @property
+    def host(self) -> str:
+        """Its URL."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @property
     def broker(self) -> Broker:
         """A broker that asks here instead of at Google's."""
-        here = f"http://127.0.0.1:{self.server_port}"
+        return broker_at(self.host, self.lifetime)
 
-        class Here(Asking):
-            def __call__(self, url: str, *arguments: Any, **named: Any) -> Any:
-                return super().__call__(url.replace(GOOGLES, here), *arguments, **named)
 
-        def own(request: object, scopes: object = None) -> tuple[str, datetime]:
-            return OWN, (datetime.now(UTC) + self.lifetime).replace(tzinfo=None)
+def broker_at(host: str, lifetime: timedelta = timedelta(hours=1)) -> Broker:
+    """A broker that asks a token service instead of Google's, also one of another process."""
 
-        return Broker(Credentials(token=None, refresh_handler=own), Here())
+    class There(Asking):
+        def __call__(self, url: str, *arguments: Any, **named: Any) -> Any:
+            return super().__call__(url.replace(GOOGLES, host), *arguments, **named)
+
+    def own(request: object, scopes: object = None) -> tuple[str, datetime]:
+        return OWN, (datetime.now(UTC) + lifetime).replace(tzinfo=None)
+
+    return Broker(Credentials(token=None, refresh_handler=own), There())
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,14 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def token_service() -> Iterator[TokenService]:
     """A token service that works until the block ends."""
-    with TokenService() as service:
-        thread = Thread(target=service.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield service
-        finally:
-            service.shutdown()
-            thread.join()
+    with serving(TokenService()) as service:
+        yield service
 
 
 class Gate:

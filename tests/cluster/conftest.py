@@ -18,6 +18,7 @@ from beds.deploy_images import ATTEMPT, ENGINE, build_images
 from beds.docker_engine import docker_engine_running
 from beds.docker_engine import missing as no_docker
 from beds.executor_suite import IMAGE, Bench
+from beds.gcs import CloudStorage, started
 from beds.images import docker_archive
 from hilum.executors.kubernetes.manifests import HOME
 from hilum.kernel.digest import short_id
@@ -56,6 +57,14 @@ def image(archive: Path, cluster: Cluster) -> str:
     """The engine's image, on the node, and so is the small one."""
     cluster.load(archive)
     return ENGINE
+
+
+@pytest.fixture(scope="session")
+def storage_server() -> Iterator[CloudStorage]:
+    """A storage server of these tests' own: those that take ``cloud_storage`` are run in several processes."""
+    server = started()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

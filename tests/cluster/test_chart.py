@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,18 @@ from typing import Any
 import pytest
 from lightkube import Client
 
-from beds.attempts import collect, run
+from beds.attempts import Subject, SubjectInBucket, collect, run
 from beds.chart import EXAMPLES, NAME, SMALLEST, one, pod_templates, rendered, values_file
+from beds.cluster import places
 from beds.cluster.cluster import Cluster
 from beds.cluster.images import HILUM
 from beds.engines import wait_until
 from beds.executor_suite import Bench
+from beds.faults import faulty
+from beds.gcs import CloudStorage
 from beds.helm import Helm, helm
 from beds.namespaces import Namespace, namespace_of
+from beds.tokens import token_service
 from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.client import connect
 from hilum.executors.kubernetes.executor import KubernetesExecutor
@@ -49,6 +53,11 @@ def namespace(cluster: Cluster) -> Iterator[Namespace]:
 def objects(request: pytest.FixtureRequest, helm: Helm, tmp_path: Path) -> list[dict[str, Any]]:
     """What the chart makes of values that people start from."""
     return rendered(helm, request.param or values_file(tmp_path, SMALLEST), *NO_OPERATORS)
+
+
+def values(credentials: str) -> dict[str, Any]:
+    """The smallest values of a release whose attempts have such credentials."""
+    return {**SMALLEST, "attempts": {"credentials": credentials}}
 
 
 def settings_of(objects: list[dict[str, Any]], folder: Path) -> KubernetesSettings:
@@ -93,13 +102,14 @@ def test_attempts_pods_are_admitted(
         namespace.apply(pod(job["spec"]["template"], name), dry=True)
 
 
+@pytest.mark.parametrize("credentials", ["own", "downscoped"])
 def test_service_accounts_may_do_what_the_readme_says_and_nothing_else(
-    helm: Helm, namespace: Namespace, tmp_path: Path
+    helm: Helm, namespace: Namespace, tmp_path: Path, credentials: str
 ) -> None:
-    objects = rendered(helm, values_file(tmp_path, SMALLEST), "--namespace", namespace.name)
+    objects = rendered(helm, values_file(tmp_path, values(credentials)), "--namespace", namespace.name)
     anybody = namespace.rights()
     namespace.apply(*(each for each in objects if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")))
-    assert namespace.rights(NAME) - anybody == RIGHTS
+    assert namespace.rights(NAME) - anybody == RIGHTS | (SECRETS if credentials == "downscoped" else set())
     assert namespace.rights(f"{NAME}-attempts") == anybody
     assert namespace.rights(NAME, "default") == anybody
 
@@ -111,7 +121,11 @@ RIGHTS = {
     ("", "pods/log", "get"),
     ("", "events", "list"),
 }
-VERBS = {"POST": "create", "DELETE": "delete"}
+SECRETS = {("", "secrets", verb) for verb in ("create", "patch")}
+"""What attempts with credentials of their own take beside."""
+ALONE = ("", "pods", "delete")
+"""What is not asked for where each attempt has a Job of its own."""
+VERBS = {"POST": "create", "DELETE": "delete", "PATCH": "patch"}
 PATH = re.compile(
     r"/api(?:s/(?P<group>[^/]+))?/v1/namespaces/[^/]+/(?P<what>[^/]+)(?:/(?P<name>[^/]+))?(?P<sub>/.*)?"
 )
@@ -140,26 +154,73 @@ class Asked:
 class TestRights:
     """The executor's work with the engine's own service account, in a namespace under the restricted standard."""
 
+    @pytest.fixture(params=["own", "downscoped"])
+    def credentials(self, request: pytest.FixtureRequest) -> str:
+        found: str = request.param
+        return found
+
     @pytest.fixture
-    def settings(self, helm: Helm, namespace: Namespace, bench: Bench, tmp_path: Path) -> KubernetesSettings:
-        objects = rendered(helm, values_file(tmp_path, SMALLEST), "--namespace", namespace.name)
+    def bucket_for_pods(
+        self, storage_server: CloudStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[tuple[str, str]]:
+        """A bucket, and the storage server as pods reach it."""
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_server.host)
+        with faulty(storage_server.host, places.MACHINE) as proxy:
+            yield storage_server.create_bucket(), proxy.host
+
+    @pytest.fixture
+    def subject(
+        self, credentials: str, bench: Bench, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> Subject:
+        """In a bucket, where credentials are for buckets alone."""
+        if credentials == "own":
+            return bench.subject
+        bucket, _ = request.getfixturevalue("bucket_for_pods")
+        return SubjectInBucket(tmp_path / "in", bucket=bucket)
+
+    @pytest.fixture
+    def settings(
+        self,
+        credentials: str,
+        helm: Helm,
+        namespace: Namespace,
+        bench: Bench,
+        tmp_path: Path,
+        request: pytest.FixtureRequest,
+    ) -> KubernetesSettings:
+        objects = rendered(helm, values_file(tmp_path, values(credentials)), "--namespace", namespace.name)
         namespace.apply(
             *(each for each in objects if each["kind"] in ("ServiceAccount", "Role", "RoleBinding"))
         )
-        namespace.volume(tmp_path, "shared")
-        return replace(
-            settings_of(objects, tmp_path),
-            image=HILUM,
-            pull="Never",
-            kubeconfig=str(namespace.identity(NAME)),
-            volumes=(Volume({"persistentVolumeClaim": {"claimName": "shared"}}, str(tmp_path)),),
+        found = replace(
+            settings_of(objects, tmp_path), pull="Never", kubeconfig=str(namespace.identity(NAME))
         )
+        if credentials == "own":
+            namespace.volume(tmp_path, "shared")
+            shared = Volume({"persistentVolumeClaim": {"claimName": "shared"}}, str(tmp_path))
+            return replace(found, image=HILUM, volumes=(shared,))
+        _, storage = request.getfixturevalue("bucket_for_pods")
+        image = request.getfixturevalue("image")
+        return replace(found, image=image, volumes=(), env={"STORAGE_EMULATOR_HOST": storage})
+
+    @pytest.fixture
+    def opened(self, settings: KubernetesSettings, home: str) -> Iterator[Callable[..., KubernetesExecutor]]:
+        """Makes executors of one home."""
+        with token_service() as tokens:
+
+            def make(**others: Any) -> KubernetesExecutor:
+                return KubernetesExecutor(replace(settings, **others), home, broker=tokens.broker)
+
+            yield make
 
     def test_everything_that_it_does_is_allowed_and_nothing_else_is_needed(
         self,
+        credentials: str,
         settings: KubernetesSettings,
         namespace: Namespace,
         bench: Bench,
+        subject: Subject,
+        opened: Callable[..., KubernetesExecutor],
         home: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -168,9 +229,9 @@ class TestRights:
         plan = bench.plan
 
         def attempt(plan: StepPlan) -> AttemptSpec:
-            return bench.subject.spec(plan, cpu=0.1, memory=64 << 20)
+            return subject.spec(plan, cpu=0.1, memory=64 << 20)
 
-        first = KubernetesExecutor(settings, home)
+        first = opened()
         [done] = run(first, attempt(plan("sizes")))
         assert (done.outcome, done.reason) == (AttemptOutcome.SUCCEEDED, "")
         [failed] = run(first, spec := attempt(plan("leave", "3")))
@@ -192,7 +253,7 @@ class TestRights:
         first._jobs.make(manifests.pod_template(alone, settings), [alone])
         first.close()
 
-        second = KubernetesExecutor(settings, home)
+        second = opened()
         assert {each.id for each in second.adopt({alone.id, together[0].id})} == {alone.id, together[0].id}
         second.cancel(alone.id)
         second.cancel(together[0].id)
@@ -206,13 +267,16 @@ class TestRights:
         job = manifests.job_name(home, [hungry])
         assert wait_until(lambda: "quota" in second._jobs.why_no_pod(job), every=0.2)
         second.close()
-        assert asked.for_ == RIGHTS
+        assert asked.for_ == (RIGHTS if credentials == "own" else (RIGHTS - {ALONE}) | SECRETS)
 
     def test_without_them_nothing_is(
-        self, settings: KubernetesSettings, namespace: Namespace, bench: Bench, home: str
+        self,
+        namespace: Namespace,
+        bench: Bench,
+        subject: Subject,
+        opened: Callable[..., KubernetesExecutor],
     ) -> None:
-        stranger = replace(settings, kubeconfig=str(namespace.identity(f"{NAME}-attempts")))
-        executor = KubernetesExecutor(stranger, home)
-        [report] = run(executor, bench.subject.spec(bench.plan("sizes")))
+        executor = opened(kubeconfig=str(namespace.identity(f"{NAME}-attempts")))
+        [report] = run(executor, subject.spec(bench.plan("sizes")))
         executor.close()
         assert (report.outcome, report.reason) == (AttemptOutcome.FAILED, "job-refused")

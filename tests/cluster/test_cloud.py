@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pytest
 
 import hilum
-from beds.bigquery import Served, built
+from beds.bigquery import Served
 from beds.clouds import Deployment, Outage, Servers, deployed, thrice_and_shuffled
 from beds.cluster.cluster import Cluster
 from beds.docker_engine import docker_engine_running
@@ -133,19 +134,6 @@ def pipeline(cluster: Cluster, step_image: Path, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture
-def warehouse(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """An emulator of the deployment's own: one that has several datasets may answer from another one."""
-    program = built()
-    if program is None:
-        pytest.skip("no BigQuery emulator here, and no Go to build it with")
-    served = Served(program)
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", served.door.host)
-    monkeypatch.setenv("BIGQUERY_EMULATOR_GRPC", served.door.grpc)
-    yield served
-    served.stop()
-
-
-@pytest.fixture
 def deployment(
     cluster: Cluster,
     image: str,
@@ -153,13 +141,13 @@ def deployment(
     pubsub: Callable[..., Lane],
     serve_function: Callable[..., Function],
     postgresql_url: str,
-    warehouse: Served,
+    bigquery: Served,
     pipeline: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Deployment]:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", talking_storage.host)
-    servers = Servers(talking_storage, pubsub, serve_function, postgresql_url, warehouse, image)
+    servers = Servers(talking_storage, pubsub, serve_function, postgresql_url, bigquery, image)
     with deployed(servers, tmp_path, pipeline) as deployment:
         for name, value in deployment.settings.items():
             monkeypatch.setenv(name, value)
@@ -250,14 +238,15 @@ def test_whatever_goes_wrong_the_warehouse_says_the_same(
     lost -= {replaced, "poison.dcm", "gone.dcm"}
     told = [each for each in notifications if each.attributes["objectId"] not in lost]
 
-    newer = _replaced_while_it_is_read(deployment, replaced, delivered[replaced])
-    away = _warehouse_is_away(deployment)
-    killers = [threading.Thread(target=_kill_the_function, args=(deployment,)), newer]
-    for each in killers:
-        each.start()
-    deployment.deliver(thrice_and_shuffled(told, rng))
-    for each in killers:
-        each.join()
+    outages = _warehouse_is_away(deployment)
+    with ThreadPoolExecutor() as threads:
+        beside = [
+            threads.submit(_replace_while_it_is_read, deployment, replaced, delivered[replaced]),
+            threads.submit(_kill_the_function_at_work, deployment),
+        ]
+        deployment.deliver(thrice_and_shuffled(told, rng))
+        for each in beside:
+            each.result()
     deployment.deliver(thrice_and_shuffled(deployment.notifications(1), rng))
     _kill_the_engine(deployment, lambda: _count(deployment, "instances") > INSTANCES // 2)
     status, said = deployment.sweep.call(b'{"window": "all"}')
@@ -266,7 +255,7 @@ def test_whatever_goes_wrong_the_warehouse_says_the_same(
     deployment.wait(INSTANCES, SERIES)
 
     assert deployment.proxy.faulted > 20
-    assert away.met > 0
+    assert {name: outage.met > 0 for name, outage in outages.items()} == {"rest": True, "grpc": True}
     answers = deployment.asked(QUESTIONS)
     assert differing(answers, kept["undisturbed"]) == {}
     with deployment.opened() as home:
@@ -284,39 +273,56 @@ def _refuse_one_in_ten(deployment: Deployment, rng: random.Random) -> None:
     deployment.proxy.rule = rule
 
 
-def _replaced_while_it_is_read(deployment: Deployment, name: str, content: Path) -> threading.Thread:
-    """Whoever first reads this object has its answer held until a newer version of it is there."""
+def _hold(deployment: Deployment, wanted: Callable[[Request], bool]) -> Held:
+    """The first request to storage that is wanted is done, and its answer held."""
     held, before = Held(), deployment.proxy.rule
     met: list[Request] = []
 
     def rule(request: Request) -> Fault | None:
-        if not met and request.method == "GET" and request.path.endswith(f"/o/{name.replace('/', '%2F')}"):
+        if not met and wanted(request):
             met.append(request)
             return held
         return before(request)
 
-    def replace() -> None:
-        assert held.done.wait(60), "nobody read the object"
-        deployment.inbox.put(name, content)
-        held.go.set()
-
     deployment.proxy.rule = rule
-    return threading.Thread(target=replace)
+    return held
 
 
-def _warehouse_is_away(deployment: Deployment) -> Outage:
+def _reads(request: Request, deployment: Deployment, name: str = "") -> bool:
+    """Whether it reads an object that was delivered, this one if one is named."""
+    objects = f"/b/{deployment.inbox.bucket}/o/"
+    return request.method == "GET" and objects in request.path and request.path.endswith(quote(name, safe=""))
+
+
+def _replace_while_it_is_read(deployment: Deployment, name: str, content: Path) -> None:
+    """Whoever first reads this object has its answer held until a newer version of it is there."""
+    held = _hold(deployment, lambda request: _reads(request, deployment, name))
+    assert held.done.wait(60), "nobody read the object"
+    deployment.inbox.put(name, content)
+    held.go.set()
+
+
+def _warehouse_is_away(deployment: Deployment) -> dict[str, Outage]:
+    """Both ways to it; one comes back earlier, since nothing is sent on the other before."""
     door = deployment.servers.warehouse.door
-    door.append_faults = Outage(60, grpc.StatusCode.UNAVAILABLE)
-    door.rest_faults = outage = Outage(60, (503, "backendError"))
-    return outage
+    outages = {
+        "rest": Outage(40, (503, "backendError")),
+        "grpc": Outage(60, grpc.StatusCode.UNAVAILABLE),
+    }
+    door.rest_faults, door.append_faults = outages["rest"], outages["grpc"]
+    return outages
 
 
-def _kill_the_function(deployment: Deployment) -> None:
-    """kill -9 while it works on events; another instance takes its place, as the platform sees to."""
-    reads = len(deployment.proxy.seen)
-    wait_until(lambda: len(deployment.proxy.seen) > reads + 50, 60.0)
-    for process in deployment.intake.processes():
+def _kill_the_function_at_work(deployment: Deployment) -> None:
+    """kill -9 while it reads an object; another instance takes its place, as the platform sees to."""
+    later = len(deployment.proxy.seen) + 50
+    held = _hold(deployment, lambda request: request.number > later and _reads(request, deployment))
+    assert held.done.wait(60), "the function read nothing"
+    processes = deployment.intake.processes()
+    assert processes
+    for process in processes:
         os.kill(process, signal.SIGKILL)
+    held.go.set()
     time.sleep(1.0)
     deployment.start_intake()
 

@@ -45,6 +45,12 @@ def test_each_in_a_pod_ends_as_if_it_were_alone(cluster: Cluster, home: str, ben
         assert len(pods(cluster, home)) == 1
         found = {each.attempt_id: each for each in reports}
         ends = [(found[spec.id].outcome, found[spec.id].reason) for spec in specs]
+        bug = b"".join(executor.logs(specs[3].id))
+        assert b"Traceback" in bug
+        assert b"StepError" not in bug
+        assert b"StepError" in b"".join(executor.logs(specs[2].id))
+        assert b"".join(executor.logs(specs[0].id)) == b""
+        executor.watch(0.0)  # what it told before is recorded by now
     succeeded = (AttemptOutcome.SUCCEEDED, "")
     assert ends == [
         succeeded,
@@ -98,3 +104,16 @@ def test_few_are_spread_over_pods(cluster: Cluster, home: str, bench: Bench) -> 
         reports, _ = collect(executor, 4)
         assert {each.outcome for each in reports} == {AttemptOutcome.SUCCEEDED}
     assert len(pods(cluster, home)) == 2
+
+
+def test_the_last_pod_may_have_one_alone(cluster: Cluster, home: str, bench: Bench) -> None:
+    specs = [light(bench, name) for name in ("sizes", "sizes", "leave")]
+    with bench.executor(slots=2) as executor:
+        submit(executor, *specs)
+        reports, _ = collect(executor, 3)
+        assert len(pods(cluster, home)) == 2
+        assert {(each.attempt_id, each.outcome, each.reason) for each in reports} == {
+            (specs[0].id, AttemptOutcome.SUCCEEDED, ""),
+            (specs[1].id, AttemptOutcome.SUCCEEDED, ""),
+            (specs[2].id, AttemptOutcome.CRASHED, "exit-3"),
+        }

@@ -9,7 +9,7 @@ from hilum.engine.recorder import Recorder
 from hilum.executors.outputs import ManifestDamaged, find_manifest
 from hilum.kernel.clock import Clock
 from hilum.ledger.interface import Ledger
-from hilum.model.keys import manifest_object
+from hilum.model.keys import manifest_object, report_object
 from hilum.model.work import TaskState
 from hilum.storage import Storage
 
@@ -38,6 +38,8 @@ def mend(ledger: Ledger, storage: Storage, clock: Clock, recorder: Recorder) -> 
     recorder.finish()
     if gone := storage.sweep(clock.now() - ABANDONED) + _clear_orphans(ledger, storage):
         done.append(f"{gone} files removed that killed attempts had left")
+    if gone := _clear_reports(ledger, storage):
+        done.append(f"{gone} reports removed that nobody waits for")
     return done
 
 
@@ -65,6 +67,20 @@ def _clear_orphans(ledger: Ledger, storage: Storage) -> int:
             storage.delete(name)
             gone += 1
     return gone
+
+
+def _clear_reports(ledger: Ledger, storage: Storage) -> int:
+    """Remove what attempts that shared a pod left of their ends, where the attempt has ended; how many. While engines
+    hold attempts, those of runs that have not ended may be waited for."""
+    names = [stat.name for stat in storage.list(report_object("").removesuffix(".json"))]
+    runs = {name: name.rpartition("/")[2].partition(".")[0] for name in names}
+    held = {run.id for run in ledger.runs(ids=runs.values()) if run.finished_at is None}
+    if not ledger.owners():
+        held = set()
+    ended = [name for name, run in runs.items() if run not in held]
+    for name in ended:
+        storage.delete(name)
+    return len(ended)
 
 
 def _lost(ledger: Ledger, storage: Storage) -> list[str]:

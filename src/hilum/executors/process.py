@@ -17,10 +17,11 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from hilum.model.codec import from_json, to_json
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
 
 CLOSING = 10.0
+PIECE = 1 << 16
 STILLBORN = 3
 """Zygotes in a row that may die before any attempt was heard of; then something is wrong with this machine."""
 
@@ -107,6 +109,10 @@ class ProcessExecutor(Executor):
     def waitables(self) -> Sequence[Any]:
         zygote = self._zygote
         return [*(slot.channel for slot in zygote.slots), zygote.control] if zygote else []
+
+    def logs(self, attempt_id: str) -> Iterator[bytes]:
+        with suppress(FileNotFoundError), (self._logs / f"{attempt_id}.log").open("rb") as stream:
+            yield from iter(partial(stream.read, PIECE), b"")
 
     def cancel(self, attempt_id: str) -> None:
         for spec in [spec for spec in self._queue if spec.id == attempt_id]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from beds.cluster import places
 from beds.cluster.images import HILUM
+from beds.tokens import broker_at
 from hilum.executors.kubernetes.executor import KubernetesExecutor
 from hilum.executors.kubernetes.settings import KubernetesSettings, Volume
 from hilum.kernel.clock import Clock
@@ -32,3 +33,22 @@ def open_executor(
         **{"startup": STARTUP, "blocked": 3.0, **others},
     )
     return KubernetesExecutor(settings, home, clock=clock)
+
+
+def open_downscoped(
+    *, home: str, image: str, storage: str, tokens: str, clock: Clock | None = None, **others: Any
+) -> KubernetesExecutor:
+    """An executor whose attempts have credentials of their own.
+
+    Args:
+        image: Hilum's, which knows Cloud Storage.
+        storage: the storage server as pods reach it.
+        tokens: the token service.
+    """
+    settings = KubernetesSettings(
+        **{"image": image, "kubeconfig": str(places.KUBECONFIG), "startup": STARTUP, **others},
+        pull="Never",
+        credentials="downscoped",
+        env={"STORAGE_EMULATOR_HOST": storage},
+    )
+    return KubernetesExecutor(settings, home, clock=clock, broker=broker_at(tokens))

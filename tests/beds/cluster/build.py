@@ -8,7 +8,6 @@ binary appears under its final name only when it is whole, so a build that was k
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -19,7 +18,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hilum" / "cluster"
+from beds.cache import HILUM, alone
+
+CACHE = HILUM / "cluster"
 KUBERNETES = "1.36.3"
 
 
@@ -81,9 +82,7 @@ def binary(name: str) -> Path:
 
 def build() -> None:
     """Build what is missing; another process that does the same is waited for."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(CACHE / "lock"):
         if not binary("pause").exists() or binary("pause").stat().st_mtime < PAUSE.stat().st_mtime:
             _go_build(PAUSE.parent, binary("pause"), [str(PAUSE)])
         for source in SOURCES:

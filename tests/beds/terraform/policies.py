@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from beds.terraform.venvs import made_once, uv
+from beds.cache import made_once, uv
 
 PINS = Path(__file__).with_name("checkov.txt")
 

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from beds.terraform.venvs import made_once, uv
+from beds.cache import made_once, uv
 
 PACKAGE, VERSION = "cdktn-provider-google", "21.1.0"
 PREFIX = "@cdktn/provider-google."

@@ -4,6 +4,7 @@ against the boundary of their token by beds/tokens.py's gate, since no server he
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +15,17 @@ from typing import Any
 
 import pytest
 
-from beds.attempts import Subject, plan
+from beds.api_server import ApiServer, Refusal, api_server
+from beds.attempts import SubjectInBucket, plan
 from beds.faults import Proxy, faulty
 from beds.gcs import CloudStorage
 from beds.tokens import Gate, TokenService, token_service
+from hilum.errors import StepError
 from hilum.executors import staged
 from hilum.executors.kubernetes import manifests
+from hilum.executors.kubernetes.client import connect
 from hilum.executors.kubernetes.credentials import AGAIN, Tokens, rules
+from hilum.executors.kubernetes.jobs import ClusterGone, Jobs
 from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
 from hilum.executors.outputs import Made, MadeFile, commit
 from hilum.kernel.clock import ManualClock, SystemClock
@@ -29,7 +34,7 @@ from hilum.model.keys import artifact_object, manifest_object, revision_object
 from hilum.model.work import AttemptSpec, StepPlan, TaskState
 from hilum.storage import open_storage
 from hilum.storage.gcs.client import _client
-from hilum.storage.gcs.credentials import TOKEN_FILE, Token
+from hilum.storage.gcs.credentials import READ, TOKEN_FILE, Token
 
 DIGEST = f"sha256:{'a' * 64}"
 SETTINGS = KubernetesSettings(image="hilum:1", credentials="downscoped")
@@ -52,14 +57,7 @@ def proxy(bucket: str, cloud_storage: CloudStorage, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def spec(bucket: str, proxy: Proxy, tmp_path: Path) -> AttemptSpec:
     """An attempt at an image step that needs another one, all of it in a bucket."""
-    store = open_storage(f"gs://{bucket}/store")
-    subject = Subject(tmp_path / "subject")
-    lines = subject.store.read(revision_object(subject.revision)).decode()
-    for file in subject.files:
-        open_storage(f"gs://{bucket}/in/patient").put_file(file.name, file)
-        lines = lines.replace(file.as_uri(), f"gs://{bucket}/in/patient/{file.name}".replace("#", "%23"))
-    lines = lines.replace("instance 0", "instance%200").replace("instance 1", "instance%201")
-    store.create(revision_object(subject.revision), lines.encode())
+    subject = SubjectInBucket(tmp_path / "subject", bucket=bucket)
     step = StepPlan(
         name="step",
         uses="",
@@ -68,12 +66,12 @@ def spec(bucket: str, proxy: Proxy, tmp_path: Path) -> AttemptSpec:
         light=False,
         image=ImagePlan(reference="a/b:1", digest=DIGEST, contract="native"),
     )
-    spec = replace(subject.spec(step, done={"before": "ab" * 32}), store=store.uri)
+    spec = subject.spec(step, done={"before": "ab" * 32})
     (tmp_path / "before").mkdir()
     (tmp_path / "before" / "mask").write_text("made before")
     files = (MadeFile("mask", "mask", "text/plain"),)
     made = Made("step", "ab" * 32, {}, files, (), "2026-01-01T00:00:00+00:00")
-    commit(store, replace(spec, id="g-before.1"), made, tmp_path / "before", "here", CLOCK)
+    commit(subject.store, replace(spec, id="g-before.1"), made, tmp_path / "before", "here", CLOCK)
     return spec
 
 
@@ -170,6 +168,29 @@ def test_python_steps_may_write_results_and_read_their_instances(spec: AttemptSp
     assert all(name.startswith("in/patient/") for name in found[2].names)
 
 
+@pytest.mark.parametrize(
+    ("done", "said"), [({"before": None}, ("skipped", "need-skipped")), ({}, ("blocked", "need-dead"))]
+)
+def test_one_whose_need_was_skipped_or_never_done_may_read_and_says_so(
+    spec: AttemptSpec,
+    proxy: Proxy,
+    service: TokenService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    done: dict[str, str | None],
+    said: tuple[str, str],
+) -> None:
+    spec = replace(spec, done=done)
+    assert {rule.role for rule in rules(spec, open_storage(spec.store), CLOCK)} == {READ}
+    token = Tokens(service.broker, CLOCK).mint(spec)
+    proxy.rule = gate = Gate(service.given)
+    with limited_to(token, tmp_path, monkeypatch):
+        result = staged.stage(spec, open_storage(spec.store), tmp_path / "attempt", CLOCK)
+    assert result is not None
+    assert (result.state, result.reason) == said
+    assert gate.refused == []
+
+
 class TestPods:
     def pod(self, spec: AttemptSpec) -> dict[str, Any]:
         template = manifests.pod_template(spec, SETTINGS)
@@ -192,13 +213,13 @@ class TestPods:
     def test_each_attempt_has_a_job_and_a_secret_of_its_own(self, spec: AttemptSpec) -> None:
         both = [spec, replace(spec, id="g-other.1")]
         own = replace(SETTINGS, credentials="own")
-        assert [len(batch.specs) for batch in manifests.batches(both, SETTINGS)] == [1, 1]
-        assert [len(batch.specs) for batch in manifests.batches(both, own)] == [2]
+        assert [len(batch.specs) for batch in manifests.batches(both, SETTINGS, room=2)] == [1, 1]
+        assert [len(batch.specs) for batch in manifests.batches(both, own, room=2)] == [2]
 
     def test_attempts_with_credentials_share_no_pod(self, spec: AttemptSpec) -> None:
         light = replace(spec, steps=(StepPlan("qc", "qc", {}),))
         many = [replace(light, id=f"g-{number}.1") for number in range(4)]
-        assert [batch.per_pod for batch in manifests.batches(many, SETTINGS, room=1)] == [1] * 4
+        assert [batch.per_pod for batch in manifests.batches(many, SETTINGS, room=4)] == [1] * 4
         own = replace(SETTINGS, credentials="own")
         assert [batch.per_pod for batch in manifests.batches(many, own, room=1)] == [4]
 
@@ -213,6 +234,61 @@ class TestPods:
         job = manifests.job(manifests.pod_template(spec, own), [spec], own, "home")
         assert "token" not in {each["name"] for each in job["spec"]["template"]["spec"]["volumes"]}
         assert DOWNSCOPED not in json.dumps(job)
+
+
+class TestMaking:
+    """What the API server is asked for. It is a stand-in, which can be made to refuse at a given moment."""
+
+    @pytest.fixture
+    def server(self) -> Iterator[ApiServer]:
+        with api_server() as server:
+            yield server
+
+    @pytest.fixture
+    def jobs(self, server: ApiServer, service: TokenService, tmp_path: Path) -> Iterator[Jobs]:
+        client = connect(str(server.kubeconfig(tmp_path)), "default")
+        yield Jobs(client, SETTINGS, "home", Tokens(service.broker, CLOCK))
+        client.close()
+
+    def make(self, jobs: Jobs, spec: AttemptSpec) -> str:
+        name, _ = jobs.make(manifests.pod_template(spec, SETTINGS), [spec])
+        return name
+
+    def token(self, server: ApiServer, name: str) -> str:
+        """The text of the token in a Secret."""
+        data = server.objects["Secret", name]["data"][manifests.TOKEN_FILE_NAME]
+        text: str = json.loads(base64.b64decode(data))["token"]
+        return text
+
+    def test_by_what_a_job_is_found_comes_last(
+        self, server: ApiServer, jobs: Jobs, spec: AttemptSpec
+    ) -> None:
+        self.make(jobs, spec)
+        assert [asked.kind for asked in server.asked if asked.verb == "create"] == [
+            "Job",
+            "Secret",
+            "ConfigMap",
+        ]
+
+    @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+    def test_nothing_is_left_of_a_job_of_which_a_part_was_refused(
+        self, server: ApiServer, jobs: Jobs, spec: AttemptSpec, kind: str
+    ) -> None:
+        server.rule = lambda asked: Refusal(403) if (asked.verb, asked.kind) == ("create", kind) else None
+        with pytest.raises(StepError, match="Kubernetes refuses"):
+            self.make(jobs, spec)
+        assert server.objects == {}
+
+    def test_one_that_is_made_again_has_its_newest_token(
+        self, server: ApiServer, jobs: Jobs, service: TokenService, spec: AttemptSpec
+    ) -> None:
+        server.rule = lambda asked: Refusal(503) if asked.kind == "ConfigMap" else None
+        with pytest.raises(ClusterGone):
+            self.make(jobs, spec)
+        server.rule = lambda asked: None
+        name = self.make(jobs, spec)
+        assert self.token(server, name) == list(service.given)[-1]
+        assert len(service.given) == 2
 
 
 class TestRenewal:
@@ -237,4 +313,14 @@ class TestRenewal:
         tokens.mint(spec)
         assert list(tokens.due()) == []
         clock.advance(AGAIN.total_seconds())
+        assert list(tokens.due()) == [spec.id]
+
+    def test_a_second_token_of_an_attempt_has_one_renewal_with_the_first(
+        self, spec: AttemptSpec, service: TokenService
+    ) -> None:
+        clock = ManualClock(CLOCK.now())
+        tokens = Tokens(service.broker, clock)
+        tokens.mint(spec)
+        tokens.mint(spec)
+        clock.advance(timedelta(minutes=51).total_seconds())
         assert list(tokens.due()) == [spec.id]

@@ -8,6 +8,8 @@ import base64
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.settings import KubernetesSettings, Volume
 from hilum.model.image import ImagePlan, Security
@@ -118,7 +120,7 @@ def test_the_step_runs_by_its_digest_whatever_became_of_its_tag() -> None:
 def test_what_differs_in_its_pods_is_another_job_and_a_job_has_a_thousand_at_most() -> None:
     alike = [attempt(number) for number in range(1500)]
     other = attempt(2000, security=Security(network=True))
-    sizes = [len(batch.specs) for batch in manifests.batches([*alike, other], SETTINGS)]
+    sizes = [len(batch.specs) for batch in manifests.batches([*alike, other], SETTINGS, 2000)]
     assert sorted(sizes) == [1, 500, 1000]
 
 
@@ -148,7 +150,7 @@ class TestShards:
 
     def test_no_pod_has_more_than_its_most(self) -> None:
         settings = replace(SETTINGS, shard=7)
-        batches = manifests.batches(self.light(5000), settings, room=10)
+        batches = manifests.batches(self.light(5000), settings, room=715)
         assert {batch.per_pod for batch in batches} == {7}
         assert sum(len(batch.specs) for batch in batches) == 5000
         assert all(len(batch.specs) % 7 == 0 for batch in batches[:-1])
@@ -165,6 +167,19 @@ class TestShards:
         [heavy] = manifests.batches(self.light(30, light=False), SETTINGS, room=1)
         [image] = manifests.batches([attempt(number) for number in range(30)], SETTINGS, room=1)
         assert (heavy.per_pod, image.per_pod) == (1, 1)
+        assert (len(heavy.specs), len(image.specs)) == (1, 1)
+
+    @pytest.mark.parametrize("room", [-3, 0])
+    def test_where_there_is_no_room_there_is_no_job(self, room: int) -> None:
+        assert manifests.batches([*self.light(3), attempt(9)], SETTINGS, room) == []
+
+    @pytest.mark.parametrize("room", range(1, 12))
+    def test_there_are_no_more_pods_than_there_is_room_for(self, room: int) -> None:
+        kinds = [self.light(n, parameters={"n": n}) for n in (1, 3, 50)]
+        specs = [spec for kind in kinds for spec in kind] + [attempt(number) for number in range(100, 103)]
+        batches = manifests.batches(specs, replace(SETTINGS, shard=7), room)
+        assert 0 < sum(len(batch.shards) for batch in batches) <= room
+        assert all(len(shard) <= 7 for batch in batches for shard in batch.shards)
 
     def test_each_pod_finds_its_own_attempts(self) -> None:
         specs = self.light(5)

@@ -234,6 +234,8 @@ class TestLogs:
         assert MARKER in log.read_text()
         assert "Traceback" in log.read_text()
         assert log.stat().st_mode & 0o077 == 0
+        assert b"".join(executor.logs(failed.id)) == log.read_bytes()
+        assert b"".join(executor.logs(fine.id)) == b""
 
     def test_only_the_newest_are_kept(self, subject: Subject) -> None:
         logs = subject.folder / "work" / "logs"

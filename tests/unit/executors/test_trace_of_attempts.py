@@ -38,7 +38,7 @@ def in_docker(spec: AttemptSpec) -> dict[str, str]:
 def in_pods(*specs: AttemptSpec) -> list[dict[str, str]]:
     """The step's variables, a dictionary for each Job."""
     found = []
-    for batch in batches(specs, SETTINGS):
+    for batch in batches(specs, SETTINGS, len(specs)):
         (step,) = [each for each in batch.template["initContainers"] if each["name"] == "step"]
         found.append({each["name"]: each["value"] for each in step["env"]})
     return found

@@ -21,6 +21,15 @@ UNHEARD = 3.0
 """Seconds within which a pod's end is heard of after its Job's word of it; they come by different watches."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A pod, and whether it has or had more than one attempt."""
+
+    job: str
+    index: int
+    shared: bool
+
+
 @dataclass
 class Attempt:
     """An attempt as the book has it.
@@ -51,6 +60,11 @@ class Attempt:
 
     def __post_init__(self) -> None:
         self.since = self.made
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self.job, self.index, self.sharing > 1)
 
     @property
     def to_take_away(self) -> bool:
@@ -114,7 +128,7 @@ class Book(dict[str, Attempt]):
         self._settings = settings
         self.soonest = math.inf
         self._jobs: dict[str, dict[int, list[Attempt]]] = {}
-        self._ended: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._ended: OrderedDict[str, Place] = OrderedDict()
 
     def add(self, attempt: Attempt) -> None:
         """Take an attempt into the book."""
@@ -149,7 +163,7 @@ class Book(dict[str, Attempt]):
         if not pods:
             del self._jobs[attempt.job]
         if keep:
-            self._ended[attempt.spec.id] = attempt.job, attempt.index
+            self._ended[attempt.spec.id] = attempt.place
             while len(self._ended) > REMEMBERED:
                 self._ended.popitem(last=False)
 
@@ -164,8 +178,6 @@ class Book(dict[str, Attempt]):
             attempt for index in (pods if indexes is None else indexes) for attempt in pods.get(index, ())
         ]
 
-    def place(self, attempt_id: str) -> tuple[str, int]:
-        """Where an attempt is or was; an empty name if that is not known."""
-        if attempt_id in self:
-            return self[attempt_id].job, self[attempt_id].index
-        return self._ended.get(attempt_id, ("", 0))
+    def place(self, attempt_id: str) -> Place | None:
+        """Where an attempt is or was; None if that is not known."""
+        return self[attempt_id].place if attempt_id in self else self._ended.get(attempt_id)

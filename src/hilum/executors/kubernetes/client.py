@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     from lightkube import Client
 
 PATIENCE = 10.0
+"""Seconds for an answer."""
 SERVED = 240
-"""Seconds after which the API server ends a watch; one that says nothing for longer is dead."""
+"""Seconds after which the API server is asked to end a watch; it is begun anew then."""
 SLACK = 30
+"""Seconds that a watch may say nothing beyond that; then its connection is dead."""
 
 
 def connect(kubeconfig: str, namespace: str) -> Client:
@@ -31,13 +33,13 @@ def connect(kubeconfig: str, namespace: str) -> Client:
 
 
 def _learn_types() -> None:
-    """Let msgspec look at the types of all objects that are read, before there is a second thread: it does so at the
-    first use of each, and two threads that do it at once crash the process (msgspec 0.22)."""
+    """Let msgspec look at the types of all objects that are read or answered with, before there is a second thread:
+    it does so at the first use of each, and two threads that do it at once crash the process (msgspec 0.22)."""
     from lightkube.core.decoders import decode_list, decode_status, decode_watch_event
     from lightkube.resources.batch_v1 import Job
-    from lightkube.resources.core_v1 import ConfigMap, Event, Pod
+    from lightkube.resources.core_v1 import ConfigMap, Event, Pod, Secret
 
-    for resource in (Job, Pod, ConfigMap):
+    for resource in (Job, Pod, ConfigMap, Secret):
         decode_list(b'{"items":[]}', resource)
         resource.from_dict({})
     decode_list(b'{"items":[]}', Event)

@@ -38,6 +38,7 @@ class Tokens:
         self._broker = broker
         self._clock = clock
         self._due: list[tuple[float, str]] = []
+        self._newest: dict[str, float] = {}
 
     def mint(self, spec: AttemptSpec) -> Token:
         """A token for what this attempt reads and writes.
@@ -51,14 +52,19 @@ class Tokens:
         return token
 
     def renew_in(self, attempt_id: str, wait: timedelta) -> None:
-        """An attempt's token is due after this time."""
-        heapq.heappush(self._due, (self._clock.monotonic() + wait.total_seconds(), attempt_id))
+        """An attempt's token is due after this time, and no more when it was due before: it may be a second one,
+        since making a Job is tried again where an answer was lost."""
+        when = self._newest[attempt_id] = self._clock.monotonic() + wait.total_seconds()
+        heapq.heappush(self._due, (when, attempt_id))
 
     def due(self) -> Iterator[str]:
         """The attempts whose tokens are to be renewed now, each named once."""
         now = self._clock.monotonic()
         while self._due and self._due[0][0] <= now:
-            yield heapq.heappop(self._due)[1]
+            when, attempt_id = heapq.heappop(self._due)
+            if self._newest.get(attempt_id) == when:
+                del self._newest[attempt_id]
+                yield attempt_id
 
 
 def rules(spec: AttemptSpec, storage: Storage, clock: Clock) -> list[Rule]:
@@ -80,7 +86,7 @@ def rules(spec: AttemptSpec, storage: Storage, clock: Clock) -> list[Rule]:
 def _of_the_store(spec: AttemptSpec, storage: Storage, clock: Clock) -> list[Rule]:
     place = GcsLocation.of(spec.store)
     revision = place.prefix + revision_object(spec.revision)
-    needed = [place.prefix + _folder(key) for key in spec.done.values() if key]
+    needed = {place.prefix + _folder(key) for key in spec.done.values() if key}
     step = ImageStep.of(spec)
     if step is None:
         tasks = f"{place.prefix}tasks/"
@@ -88,10 +94,12 @@ def _of_the_store(spec: AttemptSpec, storage: Storage, clock: Clock) -> list[Rul
             Rule(place.bucket, READ, names=(revision,)),
             Rule(place.bucket, WRITE, prefixes=(tasks,)),
         ]
+    if any(spec.done.get(need) is None for need in step.plan.needs):  # it is not going to run
+        return [Rule(place.bucket, READ, names=(revision,), prefixes=tuple(sorted(needed)))]
     key = Tasks(spec, storage, clock).key(step.plan)
     own = place.prefix + _folder(key)
     return [
-        Rule(place.bucket, READ, names=(revision,), prefixes=tuple(sorted({*needed, own}))),
+        Rule(place.bucket, READ, names=(revision,), prefixes=tuple(sorted(needed | {own}))),
         Rule(place.bucket, CREATE, names=(place.prefix + manifest_object(key),)),
         Rule(place.bucket, WRITE, prefixes=(f"{own}{spec.id}/",)),
     ]

@@ -15,9 +15,8 @@ from functools import partial
 from queue import Empty
 from typing import Any
 
-from hilum.errors import HilumError, TransientError
+from hilum.errors import HilumError
 from hilum.executors.interface import Executor, Progress
-from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.book import Attempt, Book
 from hilum.executors.kubernetes.client import connect
 from hilum.executors.kubernetes.credentials import AGAIN, Tokens
@@ -26,8 +25,9 @@ from hilum.executors.kubernetes.feed import Changed, Event, Feed, Listed
 from hilum.executors.kubernetes.jobs import ClusterGone, Jobs, index_of, over
 from hilum.executors.kubernetes.output import LISTENED_TO, last_words, output
 from hilum.executors.kubernetes.settings import DOWNSCOPED, KubernetesSettings
-from hilum.executors.kubernetes.shards import report_of, shard_over
+from hilum.executors.kubernetes.shards import forget, report_of, shard_over
 from hilum.executors.kubernetes.streams import Streams
+from hilum.executors.kubernetes.waiting import Waiting
 from hilum.executors.listening import listen
 from hilum.executors.staged import ImageStep, failed
 from hilum.kernel.clock import Clock, SystemClock
@@ -44,8 +44,6 @@ POD_GONE = Ending(AttemptOutcome.LOST, "pod-deleted", "the attempt's pod is gone
 LONGEST_PAUSE = 15.0
 GATHER = 1.0
 """Seconds between two rounds of new Jobs: what becomes ready meanwhile shares them."""
-MOST_ASKED_FOR = 1000
-"""Light attempts that are asked for at once."""
 
 
 class KubernetesExecutor(Executor):
@@ -77,32 +75,34 @@ class KubernetesExecutor(Executor):
         self._jobs = Jobs(self._client, settings, home, self._tokens)
         self._streams = Streams(self._client)
         self._feed = Feed(self._client, self._streams, home, self._clock)
-        self._queue: list[AttemptSpec] = []
-        self._offered = 0
+        self._waiting = Waiting(settings, self._jobs)
         self._book = Book(settings)
         self._to_stop: dict[str, Attempt] = {}
         self._told: list[AttemptReport | Progress] = []
+        self._read: list[AttemptSpec] = []
+        self._recorded: list[AttemptSpec] = []
         self._room = threading.BoundedSemaphore(LISTENED_TO)
         self._refusals = 0
         self._try_at = self._gathered_at = -math.inf
 
     def capacity(self) -> int:
-        """Pods that there may yet be. Light attempts share pods, so while no others come, there is room for more."""
-        free = self._settings.pods - self._book.pods
-        room = free - len(self._queue)
-        if self._queue and self._settings.sharing > 1 and all(map(manifests.is_light, self._queue)):
-            room = min(free * self._settings.sharing - len(self._queue), MOST_ASKED_FOR)
-        self._offered = max(0, room)
-        return self._offered
+        return self._waiting.offer(self._pods)
+
+    @property
+    def _pods(self) -> int:
+        """Pods that there may yet be."""
+        return self._settings.pods - self._book.pods
 
     def submit(self, spec: AttemptSpec) -> None:
         """It becomes part of a Job at the next :meth:`watch`, together with its like."""
-        self._queue.append(spec)
-        self._offered -= 1
+        self._waiting.submit(spec)
 
     def watch(self, timeout: float) -> Sequence[AttemptReport | Progress]:
-        if self._queue and not self._offered and self.capacity():
-            return ()  # as many came as were asked for, and there may be more that could share pods with them
+        """Whoever calls again has recorded what the last call told."""
+        while self._recorded:
+            forget(self._recorded.pop())
+        if self._waiting.more_may_come(self._pods):
+            return ()
         self._ask()
         for event in self._heard(0.0 if self._told else self._patience(timeout)):
             self._take(event)
@@ -110,6 +110,7 @@ class KubernetesExecutor(Executor):
         self._renew()
         self._ask()
         told, self._told = self._told, []
+        self._recorded, self._read = self._read, []
         return told
 
     def adopt(self, attempt_ids: Collection[str] = ()) -> Sequence[AttemptSpec]:
@@ -126,14 +127,13 @@ class KubernetesExecutor(Executor):
         return adopted
 
     def logs(self, attempt_id: str) -> Iterator[bytes]:
-        job, index = self._book.place(attempt_id)
-        for pod in self._jobs.pods(job) if job else []:
-            if index_of(pod) == (job, index):
-                yield from last_words(self._streams, pod)
+        place = self._book.place(attempt_id)
+        for pod in self._jobs.pods(place.job) if place else []:
+            if place and index_of(pod) == (place.job, place.index):
+                yield from last_words(self._streams, pod, attempt_id if place.shared else "")
 
     def cancel(self, attempt_id: str) -> None:
-        for spec in [spec for spec in self._queue if spec.id == attempt_id]:
-            self._queue.remove(spec)
+        if spec := self._waiting.withdraw(attempt_id):
             self._told.append(self._report(spec, CANCELLED))
         attempt = self._book.get(attempt_id)
         if attempt and not attempt.stopping:
@@ -153,7 +153,7 @@ class KubernetesExecutor(Executor):
         if now < self._try_at:
             return
         try:
-            if self._queue and now >= self._gathered_at:
+            if self._waiting.can_go_on(self._pods) and now >= self._gathered_at:
                 self._gathered_at = now + GATHER
                 self._make_jobs()
             self._take_away()
@@ -164,29 +164,22 @@ class KubernetesExecutor(Executor):
             self._try_at = self._clock.monotonic() + pause
 
     def _make_jobs(self) -> None:
-        unheard: list[str] = []
-        for batch in manifests.batches(self._queue, self._settings, self._settings.pods - self._book.pods):
-            made = {spec.id for spec in batch.specs}
-            try:
-                job, was_there = self._jobs.make(batch.template, batch.specs, batch.per_pod)
-            except ClusterGone:
-                raise
-            except HilumError as error:
-                self._told += [self._refused(spec, error) for spec in batch.specs]
-            else:
-                self._enter(job, manifests.shards_of(batch.specs, batch.per_pod), made)
-                if was_there:
-                    unheard.append(job)
-            self._queue = [spec for spec in self._queue if spec.id not in made]
-        for job in unheard:  # its pods may have ended while nobody knew whose they were
-            self._look_at(job)
+        for made in self._waiting.make(self._pods):
+            if made.refusal:
+                self._told += [self._refused(spec, made.refusal) for spec in made.batch.specs]
+                continue
+            self._enter(made.job, made.batch.shards, {spec.id for spec in made.batch.specs})
+            for attempt_id in made.unwanted:
+                self.cancel(attempt_id)
+            if made.was_there:  # its pods may have ended while nobody knew whose they were
+                self._look_at(made.job)
 
     def _enter(self, job: str, shards: Sequence[Sequence[AttemptSpec]], wanted: Collection[str]) -> None:
-        """Take the wanted attempts of a Job into the book."""
+        """Take the wanted attempts of a Job into the book, if they are not in it."""
         now = self._clock.monotonic()
         for index, shard in enumerate(shards):
             for spec in shard:
-                if spec.id in wanted:
+                if spec.id in wanted and spec.id not in self._book:
                     self._book.add(Attempt(spec, job, index, len(shards), now, len(shard)))
 
     def _renew(self) -> None:
@@ -204,13 +197,18 @@ class KubernetesExecutor(Executor):
 
     def _take_away(self) -> None:
         """A pod of several in a Job is taken away alone, and one that is yet to be made, when it is."""
-        for attempt in [each for each in self._to_stop.values() if each.to_take_away]:
-            if attempt.companions == 1:
-                self._jobs.delete_job(attempt.job)
+        doomed: dict[str, list[Attempt]] = {}
+        for attempt in self._to_stop.values():
+            if attempt.to_take_away:
+                doomed.setdefault(attempt.job if attempt.companions == 1 else attempt.pod, []).append(attempt)
+        for name, attempts in doomed.items():
+            if attempts[0].companions == 1:
+                self._jobs.delete_job(name)
             else:
-                self._jobs.delete_pod(attempt.pod)
-            attempt.taken_away = True
-            del self._to_stop[attempt.spec.id]
+                self._jobs.delete_pod(name)
+            for attempt in attempts:
+                attempt.taken_away = True
+                del self._to_stop[attempt.spec.id]
 
     def _heard(self, timeout: float) -> Iterator[Event]:
         """What happened; waits for the first of it."""
@@ -224,7 +222,7 @@ class KubernetesExecutor(Executor):
     def _patience(self, timeout: float) -> float:
         """Seconds until something has to be done even if nothing happens, at most ``timeout``."""
         due = self._book.soonest
-        if self._queue:
+        if self._waiting.can_go_on(self._pods):
             due = min(due, max(self._try_at, self._gathered_at))
         if any(attempt.to_take_away for attempt in self._to_stop.values()):
             due = min(due, self._try_at)
@@ -323,16 +321,22 @@ class KubernetesExecutor(Executor):
     def _end(self, attempt: Attempt, how: Ending, pod: Any = None) -> None:
         report = self._report(attempt.spec, attempt.stopping or how, pod)
         if attempt.sharing > 1 and how is not CANCELLED:
-            try:
-                own = report_of(attempt.spec)
-            except TransientError as error:
-                log.warning("report of an attempt could not be read", error=error)
-                own = None
-            if own:
-                report = replace(own, executor=self.name, machine=report.machine)
+            report = self._own_report(attempt.spec, report)
         self._to_stop.pop(attempt.spec.id, None)
         self._book.remove(attempt, keep=report.outcome is not AttemptOutcome.SUCCEEDED)
         self._told.append(report)
+
+    def _own_report(self, spec: AttemptSpec, otherwise: AttemptReport) -> AttemptReport:
+        """What an attempt that shared its pod left of its end, which stays where it is until it is recorded."""
+        try:
+            own = report_of(spec)
+        except (HilumError, OSError) as error:
+            log.warning("report of an attempt could not be read", attempt=spec.id, error=error)
+            own = None
+        if own is None:
+            return otherwise
+        self._read.append(spec)
+        return replace(own, executor=self.name, machine=otherwise.machine)
 
     def _refused(self, spec: AttemptSpec, error: HilumError) -> AttemptReport:
         plan, now = spec.steps[0], self._clock.now()

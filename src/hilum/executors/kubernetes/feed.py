@@ -48,7 +48,11 @@ Event = Changed | Listed | Progress
 
 
 class Feed:
-    """Follows a home's Jobs and pods from the moment it is made until it is closed."""
+    """Follows a home's Jobs and pods from the moment it is made until its streams are closed.
+
+    Attributes:
+        events: what was heard. Whoever listens to a step puts its progress here, too.
+    """
 
     def __init__(self, client: Client, streams: Streams, home: str, clock: Clock) -> None:
         from lightkube.resources.batch_v1 import Job

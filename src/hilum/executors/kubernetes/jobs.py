@@ -12,6 +12,7 @@ from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.credentials import Tokens
 from hilum.executors.kubernetes.settings import KubernetesSettings
 from hilum.model.work import AttemptSpec
+from hilum.storage.gcs.credentials import Token
 
 if TYPE_CHECKING:
     from lightkube import Client
@@ -44,8 +45,10 @@ class Jobs:
     ) -> tuple[str, bool]:
         """Make the Job of these attempts; its name, and whether it was there already: an answer may have been lost.
 
+        The ConfigMap comes last: by it another engine finds the Job, so then the pods have all that they need.
+
         Raises:
-            ClusterGone: it may be there or not; try again. HilumError: it was refused.
+            ClusterGone: it may be there or not; try again. HilumError: it was refused, and nothing of it is left.
         """
         from lightkube.resources.batch_v1 import Job
         from lightkube.resources.core_v1 import ConfigMap, Secret
@@ -58,9 +61,14 @@ class Jobs:
             job = made or self._client.get(Job, name)
             assert job.metadata is not None
             uid = job.metadata.uid or ""
-            self._create(ConfigMap, manifests.config_map(uid, specs, self._home, per_pod))
-            if token:
-                self._create(Secret, manifests.secret(uid, specs, self._home, token.data()))
+        try:
+            with translated():
+                if token and not self._create(Secret, manifests.secret(uid, specs, self._home, token.data())):
+                    self._replace(name, token)
+                self._create(ConfigMap, manifests.config_map(uid, specs, self._home, per_pod))
+        except StepError:  # its pods would wait for ever for what was refused
+            self.delete_job(name)
+            raise
         return name, made is None
 
     def renew(self, job: str, spec: AttemptSpec) -> None:
@@ -69,14 +77,18 @@ class Jobs:
         Raises:
             HilumError: not now. It has to be tried again.
         """
+        assert self._tokens is not None
+        token = self._tokens.mint(spec)
+        with translated(), _absent_is_fine():
+            self._replace(job, token)
+
+    def _replace(self, job: str, token: Token) -> None:
         from lightkube.resources.core_v1 import Secret
         from lightkube.types import PatchType
 
-        assert self._tokens is not None
-        data = base64.b64encode(self._tokens.mint(spec).data()).decode()
-        with translated(), _absent_is_fine():
-            change = {"data": {manifests.TOKEN_FILE_NAME: data}}
-            self._client.patch(Secret, job, change, patch_type=PatchType.MERGE)
+        data = base64.b64encode(token.data()).decode()
+        change = {"data": {manifests.TOKEN_FILE_NAME: data}}
+        self._client.patch(Secret, job, change, patch_type=PatchType.MERGE)
 
     def found(self) -> Iterator[tuple[str, list[list[AttemptSpec]]]]:
         """Every Job of this home, and the attempts of each of its pods."""

@@ -1,14 +1,16 @@
-"""Attempts as Kubernetes objects: a Job of one pod for each, and a ConfigMap that says what they are.
+"""Attempts as Kubernetes objects: Jobs, each with a ConfigMap that says what its attempts are, and with a Secret
+where they have credentials of their own.
 
 Attempts whose pods would be the same share an Indexed Job, so that the API server sees few objects; a pod finds its
-attempt in the ConfigMap by its index. A ConfigMap rather than an object in storage, since it goes when its Job goes,
+attempts in the ConfigMap by its index. A ConfigMap rather than an object in storage, since it goes when its Job goes,
 and rather than a variable, since a thousand pods would each carry all of it.
 
     init container stage     inputs from storage into the attempt's folder     storage
     init container step      the step's image, as it is                        its three folders, nothing else
     container collect        outputs to storage, and the commit                storage
 
-Light Python steps take less than a pod does, so many attempts at them may share one: a shard.
+Python steps have one container, ``work``, of Hilum's image. Light ones take less than a pod does, so many attempts at
+them may share one: a shard.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import base64
 import gzip
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,13 +68,20 @@ class Batch:
     specs: Sequence[AttemptSpec]
     per_pod: int = 1
 
+    @property
+    def shards(self) -> list[Sequence[AttemptSpec]]:
+        """The attempts of each pod."""
+        return shards_of(self.specs, self.per_pod)
 
-def batches(specs: Iterable[AttemptSpec], settings: KubernetesSettings, room: int = 0) -> list[Batch]:
-    """Attempts as few Jobs. One that is told its place in a trace has a variable of its own, so it has a Job of its
-    own; so has one with credentials, since a Secret is its Job's.
+
+def batches(specs: Sequence[AttemptSpec], settings: KubernetesSettings, room: int) -> list[Batch]:
+    """Attempts as few Jobs, first come, first served. What there is no room for is in none of them.
+
+    One that is told its place in a trace has a variable of its own, so it has a Job of its own; so has one with
+    credentials, since a Secret is its Job's.
 
     Args:
-        room: pods that light attempts are spread over; 0: a pod for each.
+        room: pods that there may be. Light attempts are spread over those that are left when it is their turn.
     """
     alike: dict[str, tuple[dict[str, Any], list[AttemptSpec]]] = {}
     for spec in specs:
@@ -80,10 +89,17 @@ def batches(specs: Iterable[AttemptSpec], settings: KubernetesSettings, room: in
         mark = json.dumps([template, _labels(spec)], sort_keys=True)
         alike.setdefault(mark, (template, []))[1].append(spec)
     found = []
+    light = sum(map(is_light, specs))
     for template, same in alike.values():
-        per_pod = min(settings.sharing, math.ceil(len(same) / room)) if room and is_light(same[0]) else 1
+        share, per_pod = max(0, room), 1
+        if is_light(same[0]) and share:
+            share = max(1, share * len(same) // light)
+            light -= len(same)
+            per_pod = min(settings.sharing, math.ceil(len(same) / share))
         if per_pod > 1:
             template = pod_template(same[0], settings, per_pod)
+        same = same[: share * per_pod]
+        room -= math.ceil(len(same) / per_pod)
         most = MOST_INDEXES if per_pod == 1 else MOST_SHARDED // per_pod * per_pod
         if settings.credentials == DOWNSCOPED:
             most = 1
@@ -136,28 +152,26 @@ def job(
 
 def config_map(job_uid: str, specs: Sequence[AttemptSpec], home: str, per_pod: int = 1) -> dict[str, Any]:
     """What the pods of a Job are to do, by index; it belongs to the Job and goes with it."""
-    name = job_name(home, specs)
     shards = [[to_json(spec) for spec in shard] for shard in shards_of(specs, per_pod)]
     data = gzip.compress(json.dumps(shards, separators=(",", ":")).encode(), mtime=0)
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "labels": {**MANAGED, HOME: home}, "ownerReferences": [owner]},
-        "binaryData": {SPECS_FILE: base64.b64encode(data).decode()},
-        "immutable": True,
-    }
+    content = {"binaryData": {SPECS_FILE: base64.b64encode(data).decode()}, "immutable": True}
+    return {**_of_the_job("ConfigMap", job_uid, job_name(home, specs), home), **content}
 
 
 def secret(job_uid: str, specs: Sequence[AttemptSpec], home: str, token: bytes) -> dict[str, Any]:
     """The credentials of a Job's attempt, for its containers of ours alone; they go with the Job."""
-    name = job_name(home, specs)
+    content = {"data": {TOKEN_FILE_NAME: base64.b64encode(token).decode()}}
+    return {**_of_the_job("Secret", job_uid, job_name(home, specs), home), **content}
+
+
+def _of_the_job(kind: str, job_uid: str, name: str, home: str) -> dict[str, Any]:
+    """An object under its Job's name that goes when the Job goes; without its content."""
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job_uid}
+    labels = {**MANAGED, HOME: home}
     return {
         "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "labels": {**MANAGED, HOME: home}, "ownerReferences": [owner]},
-        "data": {TOKEN_FILE_NAME: base64.b64encode(token).decode()},
+        "kind": kind,
+        "metadata": {"name": name, "labels": labels, "ownerReferences": [owner]},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from hilum.executors.kubernetes.manifests import STEP, WORK
@@ -19,6 +19,8 @@ AT_FIRST, AGAIN = 5.0, 0.25
 """Seconds for which a container that has no output yet is asked for it again, and how often."""
 LONGEST_LOG = 1 << 20
 LAST_LINES = 4096
+LONGEST_OF_EACH = 32 << 10
+"""Bytes of each of the attempts that share a pod: two hundred of them, and a node still keeps all of it."""
 
 
 def output(streams: Streams, pod: str, container: str) -> Iterator[bytes]:
@@ -34,11 +36,33 @@ def output(streams: Streams, pod: str, container: str) -> Iterator[bytes]:
         streams.closed.wait(AGAIN)
 
 
-def last_words(streams: Streams, pod: Pod) -> Iterator[bytes]:
-    """The last that a pod's own container has printed, as it printed it."""
+def last_words(streams: Streams, pod: Pod, whose: str = "") -> Iterator[bytes]:
+    """The last that a pod's own container has printed, as it printed it.
+
+    Args:
+        whose: of the attempts that share the pod, the one whose words are wanted.
+    """
     assert pod.metadata is not None
     assert pod.spec is not None
-    container = STEP if pod.spec.initContainers else WORK
-    kept = b"".join(streams.printed(pod.metadata.name or "", container, lines=LAST_LINES))[-LONGEST_LOG:]
+    name, container = pod.metadata.name or "", STEP if pod.spec.initContainers else WORK
+    if whose:
+        said = unmarked(whose, streams.printed(name, container))
+    else:
+        said = streams.printed(name, container, lines=LAST_LINES)
+    kept = b"".join(said)[-LONGEST_LOG:]
     if kept:
         yield kept
+
+
+def marked(attempt: str, pieces: Iterable[bytes]) -> bytes:
+    """The last of what one of several attempts in a pod has printed, each line after its id."""
+    lines = b"".join(pieces)[-LONGEST_OF_EACH:].removesuffix(b"\n").split(b"\n")
+    return b"".join(b"%s %s\n" % (attempt.encode(), line) for line in lines) if lines != [b""] else b""
+
+
+def unmarked(attempt: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What an attempt has printed among the marked lines of others."""
+    mark, begun = attempt.encode() + b" ", b""
+    for piece in pieces:
+        *lines, begun = (begun + piece).split(b"\n")
+        yield from (line.removeprefix(mark) + b"\n" for line in lines if line.startswith(mark))

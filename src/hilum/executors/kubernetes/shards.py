@@ -5,9 +5,10 @@ that left none share the fate of the pod.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hilum.errors import TransientError
+from hilum.errors import HilumError, TransientError
 from hilum.executors.kubernetes.endings import Ending, ending
 from hilum.model.codec import from_json
 from hilum.model.keys import report_object
@@ -32,19 +33,22 @@ def shard_over(pod: Pod, spec: AttemptSpec) -> Ending | None:
 
 
 def report_of(spec: AttemptSpec) -> AttemptReport | None:
-    """What an attempt left in storage of how it ended; it is read once.
+    """What an attempt left in storage of how it ended.
 
     Raises:
-        TransientError: storage does not answer.
+        HilumError, OSError: it cannot be read.
     """
-    storage, name = open_storage(spec.store), report_object(spec.id)
     try:
-        data = storage.read(name)
+        data = open_storage(spec.store).read(report_object(spec.id))
     except ObjectMissing:
         return None
     try:
-        report = from_json(AttemptReport, json.loads(data))
-    except (ValueError, TypeError) as error:
+        return from_json(AttemptReport, json.loads(data))
+    except (ValueError, TypeError, AttributeError) as error:
         raise TransientError("the report of an attempt is damaged", reason="result-damaged") from error
-    storage.delete(name)
-    return report
+
+
+def forget(spec: AttemptSpec) -> None:
+    """Its report is recorded elsewhere. One that cannot be removed harms nobody: ``doctor --mend`` does it."""
+    with suppress(HilumError, OSError):
+        open_storage(spec.store).delete(report_object(spec.id))
