@@ -10,10 +10,12 @@ given the time; what they missed becomes a new revision when it arrives.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from hilum.kernel.ahead import ahead
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Ledger
@@ -21,6 +23,7 @@ from hilum.model.codec import to_json
 from hilum.model.keys import revision_object
 from hilum.model.subject import Member, Revision, Scope, Subject, revision_digest
 from hilum.storage import Storage
+from hilum.storage.interface import ObjectMissing
 
 COUNTS = {Scope.SERIES: "NumberOfSeriesRelatedInstances", Scope.STUDY: "NumberOfStudyRelatedInstances"}
 """Query attributes that many archives leave in what they send (PS3.4 C.3.4)."""
@@ -75,33 +78,52 @@ class Settler:
         self._patience = patience
 
     def settle(self) -> int:
-        """Settle every open subject that is complete by now; how many were."""
-        settled, after = 0, ""
+        """Settle every open subject that is complete by now; how many were. While the ledger is told of one, the
+        members of the next few are written."""
+        return sum(self._pin(due, digest) for due, digest in ahead(self._write, self._due()))
+
+    def _due(self) -> Iterator[_Due]:
+        after = ""
         while page := self._ledger.open_subjects(after):
             after = page[-1].id
             for subject in page:
-                rule = complete_by(subject, self._patience(subject), self._clock.now())
-                settled += bool(rule) and self._pin(subject, rule or "")
-        return settled
+                if rule := complete_by(subject, self._patience(subject), self._clock.now()):
+                    yield _Due(subject, rule, self._ledger.members(subject))
 
-    def _pin(self, subject: Subject, rule: str) -> bool:
-        members = self._ledger.members(subject)
-        digest = revision_digest([member.digest for member in members])
-        write_members(self._storage, digest, members)
-        revision = Revision(subject.id, digest, len(members), self._clock.now(), rule)
-        if not self._ledger.settle(subject, revision, members):
+    def _write(self, due: _Due) -> str:
+        digest = revision_digest([member.digest for member in due.members])
+        write_members(self._storage, digest, due.members)
+        return digest
+
+    def _pin(self, due: _Due, digest: str) -> bool:
+        subject, rule, count = due.subject, due.rule, len(due.members)
+        revision = Revision(subject.id, digest, count, self._clock.now(), rule)
+        if not self._ledger.settle(subject, revision, due.members):
             return False
-        log.info("settled", subject=subject.id, revision=digest[:12], instances=len(members), rule=rule)
+        log.info("settled", subject=subject.id, revision=digest[:12], instances=count, rule=rule)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A subject that is complete."""
+
+    subject: Subject
+    rule: str
+    members: Sequence[Member]
 
 
 def write_members(storage: Storage, revision: str, members: Iterable[Member]) -> None:
     """Put a revision's members, a JSON line each, where attempts find them; in place of what says otherwise."""
     name = revision_object(revision)
     data = "".join(json.dumps(to_json(member)) + "\n" for member in members).encode()
-    if not storage.create(name, data) and storage.read(name) != data:
-        storage.delete(name)
-        storage.create(name, data)
+    while not storage.create(name, data):
+        with suppress(
+            ObjectMissing
+        ):  # a study of one series has its revision, and may be written at the same time
+            if storage.read(name) == data:
+                return
+            storage.delete(name)
 
 
 def follow_moves(ledger: Ledger, storage: Storage, subject_ids: Iterable[str]) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilum.engine.settle import Patience, complete_by, expected_instances
-from hilum.model.subject import Scope, Subject
+from beds.ledgers import NOW, received
+from hilum.engine.settle import Patience, Settler, complete_by, expected_instances, write_members
+from hilum.kernel.clock import ManualClock
+from hilum.ledger import open_ledger
+from hilum.model.keys import revision_object
+from hilum.model.subject import Member, Scope, Subject
+from hilum.storage.local import LocalStorage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE = Patience(quiet=60, at_most=5400)
@@ -89,3 +96,49 @@ def test_a_count_that_makes_no_sense_counts_for_nothing(value: object) -> None:
 def test_once_complete_it_stays_complete_while_nothing_arrives(moment: float, more: float) -> None:
     if complete_by(subject(), PATIENCE, at(moment)) is not None:
         assert complete_by(subject(), PATIENCE, at(moment + more)) is not None
+
+
+class AnswersTwoAtOnce(LocalStorage):
+    """A folder that takes an object only while another is offered as well."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._two = threading.Barrier(2, timeout=30)
+
+    def create(self, name: str, data: bytes) -> bool:
+        self._two.wait()
+        return super().create(name, data)
+
+
+def test_subjects_are_pinned_without_waiting_for_storage_one_after_another(tmp_path: Path) -> None:
+    storage = AnswersTwoAtOnce(tmp_path / "store")
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger.record_arrivals(
+        [received(number, series=f"5.{number}", study=f"6.{number // 2}") for number in range(4)], NOW
+    )
+    ledger.close_subjects(subject.id for subject in ledger.open_subjects())
+    assert Settler(ledger, storage, ManualClock(NOW), lambda subject: PATIENCE).settle() == 6
+    assert not ledger.open_subjects()
+    for subject in ledger.subjects():
+        assert len(storage.read(revision_object(subject.revision)).splitlines()) == subject.instances
+    ledger.close()
+
+
+class TakenAway(LocalStorage):
+    """A folder from which somebody removes an object between two looks at it, once."""
+
+    gone = False
+
+    def read(self, name: str) -> bytes:
+        if not self.gone:
+            self.gone = True
+            self.delete(name)
+        return super().read(name)
+
+
+def test_members_are_written_whoever_writes_or_removes_them_meanwhile(tmp_path: Path) -> None:
+    storage = TakenAway(tmp_path)
+    old, new = (Member("1.2", "d" * 64, uri, 1, "v", "1") for uri in ("file:///old", "file:///new"))
+    write_members(LocalStorage(tmp_path), "r" * 64, [old])
+    write_members(storage, "r" * 64, [new])
+    assert b"new" in storage.read(revision_object("r" * 64))

@@ -20,11 +20,11 @@ from hilum.engine.settle import write_members
 from hilum.errors import TerminalError, TransientError
 from hilum.executors.staging import stage_instances
 from hilum.kernel.address import bucket_object, bucket_object_uri
+from hilum.kernel.ahead import AT_ONCE
 from hilum.kernel.digest import digest_bytes, digest_stream
 from hilum.model.subject import Member, revision_digest
 from hilum.storage import Storage, open_storage
 from hilum.storage.gcs import client
-from hilum.storage.gcs.ahead import AT_ONCE
 from hilum.storage.objects import open_object, open_objects, version_at
 
 LARGE = os.urandom(1 << 20) * 20

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from hilum.errors import TerminalError
 from hilum.kernel.address import bucket_object, bucket_object_uri
+from hilum.kernel.ahead import ahead
 from hilum.model.content import Attested
-from hilum.storage.gcs.ahead import ahead
 from hilum.storage.gcs.client import TIMEOUT, open_bucket, payer, retries, told
 from hilum.storage.listing import Entry
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from hilum.dicom.limits import changed
 from hilum.errors import TerminalError, UnreadableError
 from hilum.kernel.address import bucket_object
+from hilum.kernel.ahead import ahead
 from hilum.model.arrival import Arrival
-from hilum.storage.gcs.ahead import ahead
 from hilum.storage.gcs.client import TIMEOUT, ChecksumMismatch, Crc32c, open_bucket, payer, retries, told
 from hilum.storage.gcs.listing import entry_at
 from hilum.storage.gcs.transfer import download

@@ -1,4 +1,4 @@
-"""Requests under way while the answers before them are used: most of the time of each is spent waiting."""
+"""Requests of storage under way while the answers before them are used: most of the time of each is spent waiting."""
 
 from __future__ import annotations
 
