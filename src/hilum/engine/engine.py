@@ -210,8 +210,10 @@ class Engine:
     def record_sometimes(self) -> None:
         """Feed the warehouse now and then, while other things go on."""
         if self._clock.monotonic() - self._recorded >= RECORD_EVERY:
-            self.recorder.record()
-            self._recorded = self._clock.monotonic()
+            try:
+                self.recorder.record()
+            finally:
+                self._recorded = self._clock.monotonic()
 
     def close(self) -> None:
         """Stop what still runs; its claims are freed by whoever comes next."""

@@ -6,7 +6,7 @@ transaction, so the two can never disagree for good.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -302,8 +302,9 @@ class Ledger(ABC):
         """Up to ``limit`` ready segments, by priority and fairly over pipelines, leased for ``lease`` seconds."""
 
     @abstractmethod
-    def heartbeat(self, owner: str, now: datetime, lease: float) -> list[str]:
-        """Extend an owner's leases; returns its segments whose runs were superseded: stop those."""
+    def heartbeat(self, owner: str, segments: Collection[str], now: datetime, lease: float) -> list[str]:
+        """Extend an owner's leases on these segments, and on no others: of one that the owner has lost sight of the
+        lease runs out, and it is freed. Returns those whose runs were superseded: stop them."""
 
     @abstractmethod
     def finish(self, owner: str, finished: Sequence[Finished], now: datetime) -> list[bool]:
