@@ -80,6 +80,11 @@ def done(engine: Engine, home: Home) -> bool:
     return wait_until(lambda: engine.advance(0.05) and states(home) == {("succeeded", "")}, patience=60.0)
 
 
+def tick_on(engine: Engine) -> None:
+    while True:
+        engine.dispatcher.tick(1.0)
+
+
 def fails_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The next call of an executor's method fails as one does over a connection that breaks."""
     method = getattr(LocalExecutor, name)
@@ -103,8 +108,7 @@ def test_the_end_of_an_attempt_that_the_ledger_did_not_take_is_recorded_when_it_
         other.execute("BEGIN IMMEDIATE")
         assert wait_until(lambda: manifests(home.root) == 2)
         with pytest.raises(TransientError) as caught:
-            while True:
-                engine.dispatcher.tick(1.0)
+            tick_on(engine)
         assert caught.value.reason == "ledger-busy"
         assert engine.dispatcher.busy == 1
         other.execute("ROLLBACK")
