@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -20,11 +22,14 @@ from beds.pubsub import Lane
 from beds.real import real_file
 from hilum.dicom.phantom import chest_ct
 from hilum.kernel.clock import SystemClock
+from hilum.kernel.logging import configure
 from hilum.sources.bucket import WatchedBucket
 from hilum.storage.gcs import client
 
 PIPELINE = "name: check\nsettle: {quiet: 1s}\nsteps: {qc: {uses: qc}}\n"
 LISTINGS = 3
+REASONS = ("storage-unavailable", "storage-credentials", "storage-refused")
+"""What the status codes 503, 401 and 403 mean."""
 OUTCOMES = "SELECT outcome, reason, count(*) AS n FROM arrivals GROUP BY ALL ORDER BY ALL"
 
 
@@ -240,3 +245,46 @@ def test_a_bucket_that_is_away_ends_a_listing_and_not_the_engine(
         proxy.rule = lambda request: None
         assert len(list(source.scan())) == 1
     client.retries.cache_clear()
+
+
+def test_an_engine_that_serves_waits_for_a_bucket_that_is_away_or_refuses_and_then_takes_all_in(
+    bucket: str,
+    cloud_storage: CloudStorage,
+    scan: tuple[Path, ...],
+    pipeline: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(bucket, scan)
+    monkeypatch.setattr(client, "PATIENCE", 0.1)
+    monkeypatch.setattr("hilum.engine.serve.REST", 0.2)
+    client.retries.cache_clear()
+    told = io.StringIO()
+    configure("json", "info", told)
+    statuses = iter((503, 401, 403, 0))
+
+    with faulty(cloud_storage.host) as proxy, hilum.open(tmp_path / "home", sweep=0.2, workers=1) as home:
+
+        def refuse(status: int) -> None:
+            reads = Refused(status) if status else None
+            proxy.rule = lambda request: reads if request.query.get("alt") == ["media"] else None
+
+        def stop() -> bool:
+            """Asked each turn: each fault lasts until the engine went on after two looks that broke off."""
+            lines = [json.loads(line) for line in told.getvalue().splitlines()]
+            reasons = [line["reason"] for line in lines if line["event"] == "a look at a source broke off"]
+            if len(reasons) >= 2:
+                seen.append(reasons)
+                refuse(next(statuses))
+                told.truncate(told.seek(0))
+            return any(run.state == "succeeded" for run in home.runs())
+
+        seen: list[list[str]] = []
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.host)
+        refuse(next(statuses))
+        home.serve(f"gs://{bucket}/in", pipelines=[pipeline], stop=stop)
+        assert seen == [[reason] * 2 for reason in REASONS]
+        assert home.status().arrivals == {"accepted": len(scan)}
+        assert home.quarantine() == []
+    client.retries.cache_clear()
+    configure(level="off")
