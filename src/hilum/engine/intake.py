@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from hilum.engine.naming import called_as_known
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
 from hilum.engine.receive import (
@@ -37,7 +38,6 @@ from hilum.model.arrival import Arrival, Received
 from hilum.model.subject import Scope, subject_id
 from hilum.sources.interface import Source
 from hilum.storage.archives import Kind, kind_of
-from hilum.storage.content import is_content_at
 from hilum.storage.listing import NOT_ITS_FAULT
 from hilum.storage.objects import versions_at
 
@@ -136,7 +136,7 @@ class Intake:
             return before, news
 
         def take_in(read: Sequence[Received], before: Mapping[str, Known]) -> None:
-            received = _sound(read, report)
+            received = self._sound(read, report)
             self._take_in(received, before, report)
             source.recorded([item.arrival for item in received])
             self._observer.taken_in(report.counts)
@@ -165,7 +165,7 @@ class Intake:
     def take_read(self, read: Sequence[Received]) -> set[str]:
         """Take in what was read elsewhere; ids of its subjects."""
         report = IntakeReport()
-        sound = _sound(read, report)
+        sound = self._sound(read, report)
         self._take_in(sound, self._ledger.known([item.arrival.uri for item in sound]), report)
         _complain_of_put_off(report)
         return report.subjects
@@ -227,18 +227,25 @@ class Intake:
             else:
                 received.append(_changed_unseen(item) if same else item)
         if received:
-            received = self._called_as_known(received)
             self._follow_moves(received)
         outcomes = self._ledger.record_arrivals(received, self._clock.now()) if received else []
         for item, outcome in zip(received, outcomes, strict=True):
             report.counts[outcome.value] += 1
             report.subjects.update(_subjects(item))
 
-    def _called_as_known(self, received: list[Received]) -> list[Received]:
-        """A file is called by its SHA-256, an object of a bucket by what its store attests. Where an instance is
-        known under another digest, its bytes decide whether that is another name for them or a conflict."""
-        digests = self._ledger.digests([item.instance.sop_instance_uid for item in received if item.instance])
-        return [_called_as_known(item, digests) for item in received] if digests else received
+    def _sound(self, read: Sequence[Received], report: IntakeReport) -> list[Received]:
+        """Those of which something can be said, under the names by which their instances are known. The others are
+        put off, and with a member its archive, whose own outcome comes behind it and would say that nobody need look
+        into it again."""
+        digests = self._ledger.digests([item.instance.sop_instance_uid for item in read if item.instance])
+        sound = []
+        for item in called_as_known(read, digests):
+            if item.problem in NOT_ITS_FAULT:
+                report.put_off[item.problem, item.detail] += 1
+                report.incomplete.add(archive_of(item.arrival.uri))
+            elif item.arrival.uri not in report.incomplete:
+                sound.append(item)
+        return sound
 
     def _follow_moves(self, received: list[Received]) -> None:
         """Where the known copy of an instance is gone, the new address takes its place.
@@ -270,19 +277,6 @@ class Intake:
         return there
 
 
-def _sound(read: Sequence[Received], report: IntakeReport) -> list[Received]:
-    """Those of which something can be said. The others are put off, and with a member its archive, whose own outcome
-    comes behind it and would say that nobody need look into it again."""
-    sound = []
-    for item in read:
-        if item.problem in NOT_ITS_FAULT:
-            report.put_off[item.problem, item.detail] += 1
-            report.incomplete.add(archive_of(item.arrival.uri))
-        elif item.arrival.uri not in report.incomplete:
-            sound.append(item)
-    return sound
-
-
 def _complain_of_put_off(report: IntakeReport) -> None:
     for (reason, _), count in report.put_off.items():
         log.warning("objects were put off", reason=reason, count=count)
@@ -297,16 +291,6 @@ def _subjects(item: Received) -> set[str]:
         subject_id(Scope.SERIES, item.instance.series_instance_uid),
         subject_id(Scope.STUDY, item.instance.study_instance_uid),
     }
-
-
-def _called_as_known(item: Received, digests: Mapping[str, str]) -> Received:
-    instance = item.instance
-    known = digests.get(instance.sop_instance_uid) if instance else None
-    if instance is None or known is None or known == item.digest:
-        return item
-    if not is_content_at(item.arrival, instance.sop_instance_uid, known):
-        return item
-    return replace(item, digest=known, instance=replace(instance, digest=known))
 
 
 def _is_same(arrival: Arrival, known: Known) -> bool:
