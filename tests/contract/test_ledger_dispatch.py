@@ -51,6 +51,14 @@ class TestClaiming:
         assert ledger.claim(OTHER, 9, NOW, LEASE) == []
         assert ledger.owners() == [ME]
 
+    def test_who_holds_something_is_known_also_when_the_lease_is_over(self, ledger):
+        start(ledger, plan_of())
+        ledger.claim(ME, 1, NOW, LEASE)
+        ledger.acquire_role("role", OTHER, NOW, 2 * LEASE)
+        assert ledger.owners() == ledger.owners(NOW) == sorted([ME, OTHER])
+        assert ledger.owners(later(LEASE + 1)) == [OTHER]
+        assert ledger.owners(later(2 * LEASE + 1)) == []
+
     def test_no_more_are_given_than_asked_for(self, ledger):
         start_many(ledger, plan_of(), range(5))
         assert len(ledger.claim(ME, 3, later(1), LEASE)) == 3

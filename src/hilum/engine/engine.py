@@ -100,7 +100,7 @@ class Engine:
             ledger, clock, self._observer, lambda subjects: follow_moves(ledger, storage, subjects), readers
         )
         self.settler = Settler(ledger, storage, clock, self.planner.patience)
-        self.derivations = Derivations(ledger, storage, clock, self.intake.take_read)
+        self.derivations = Derivations(ledger, storage, clock, owner, self.intake.take_read)
         self.recorder = Recorder(
             ledger, warehouse, storage, clock, owner, results, self._observer, watch.recorded
         )

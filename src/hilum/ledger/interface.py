@@ -321,8 +321,8 @@ class Ledger(ABC):
         lost, not counted. Returns how many attempts."""
 
     @abstractmethod
-    def owners(self) -> list[str]:
-        """Who holds leases now, on segments or roles."""
+    def owners(self, now: datetime | None = None) -> list[str]:
+        """Who holds leases, on segments or roles; those that ran out count too, unless it is said what time it is."""
 
     @abstractmethod
     def next_ready(self) -> datetime | None:

@@ -84,7 +84,10 @@ TAKE_OVER = (
     .where(_segments.id.in_(_among))
     .values(owner=bindparam("to_owner"), lease_until=bindparam("until"))
 )
-OWNERS = union(select(_segments.owner).where(_running), select(schema.roles.c.owner))
+OWNERS = union(
+    select(_segments.owner).where(_running, _segments.lease_until >= bindparam("since")),
+    select(schema.roles.c.owner).where(schema.roles.c.lease_until >= bindparam("since")),
+)
 
 
 class Dispatching:
@@ -154,9 +157,10 @@ class Dispatching:
 
         return self.database.write(work)
 
-    def owners(self) -> list[str]:
+    def owners(self, now: datetime | None = None) -> list[str]:
+        since = {"since": to_time(now) if now else 0}
         with self.database.read() as connection:
-            return sorted(connection.execute(OWNERS).scalars())
+            return sorted(connection.execute(OWNERS, since).scalars())
 
     def next_ready(self) -> datetime | None:
         query = select(func.min(_segments.ready_at)).where(_segments.state == "ready")
