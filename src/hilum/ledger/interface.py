@@ -231,10 +231,6 @@ class Ledger(ABC):
         """What the content of these instances is called, by UID."""
 
     @abstractmethod
-    def count_below(self, roots: Sequence[str]) -> int:
-        """How many addresses that begin with one of these have an arrival, members of archives left out."""
-
-    @abstractmethod
     def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
         """The same bytes are now at another address; the old one is gone."""
 

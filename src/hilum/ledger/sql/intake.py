@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from hilum.audit import Witness, nobody
 from hilum.errors import UsageError
@@ -24,7 +24,6 @@ from hilum.ledger.sql.older import received_row
 from hilum.ledger.sql.outbox import HEADERS, RowLists, next_value, post
 from hilum.ledger.sql.subjects import add_to_subjects, reopen
 from hilum.model.arrival import (
-    MISSING,
     REPLACED,
     Instance,
     Outcome,
@@ -116,15 +115,6 @@ class Intake:
     def digests(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
         with self.database.read() as connection:
             return _known_digests(connection, sop_instance_uids)
-
-    def count_below(self, roots: Sequence[str]) -> int:
-        uri, reason = schema.arrivals.c.uri, schema.arrivals.c.reason
-        below = or_(*(self.database.begins(uri, root) for root in roots))
-        query = select(func.count(uri.distinct())).where(
-            below, uri.not_like(f"%{INSIDE}%"), reason != MISSING
-        )
-        with self.database.read() as connection:
-            return int(connection.execute(query).scalar_one())
 
     def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
         table = schema.instances
