@@ -1,7 +1,8 @@
 """Intake: every arrival is looked at once, and gets exactly one outcome.
 
 What the ledger knows at the same address with the same version and size is not read again. The rest is read once:
-its header is parsed, and all its bytes are hashed where no store attests what they are.
+its header is parsed, and all its bytes are hashed where no store attests what they are. What comes with another
+digest than its instance is known by is read once more (:mod:`hilum.engine.naming`).
 
 A fault of one object is its outcome, never an exception. A fault of ours (a missing role, a server that refuses) is
 nobody's outcome: the object is put off, and comes again.
