@@ -45,14 +45,14 @@ def derivations(ledger: Ledger, tmp_path: Path) -> Derivations:
     return Derivations(ledger, open_storage((tmp_path / "store").as_uri()), clock, ME, intake.take_read)
 
 
-@pytest.mark.parametrize("owner", ["", ME, DEAD, f"{OTHER}/record"])
+@pytest.mark.parametrize("owner", ["", ME, DEAD, f"{OTHER}/record"], ids=["none", "me", "dead", "command"])
 def test_what_a_dead_engine_left_open_is_found(owner: str, ledger: Ledger, derivations: Derivations) -> None:
     if owner:
         ledger.acquire_role("warehouse", owner, ManualClock().now(), LEASE)
     assert len(derivations.left_open()) == 1
 
 
-@pytest.mark.parametrize("owner", [OTHER, ELSEWHERE])
+@pytest.mark.parametrize("owner", [OTHER, ELSEWHERE], ids=["here", "elsewhere"])
 def test_what_an_engine_at_work_may_be_making_is_left_to_it(
     owner: str, ledger: Ledger, derivations: Derivations
 ) -> None:
