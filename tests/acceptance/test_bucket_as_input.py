@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import random
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 
 import hilum
 from beds.commands import hilum as command
-from beds.engines import Yard, wait_until
+from beds.engines import PATIENCE, Yard, wait_until
 from beds.faults import Held, Refused, Request, every, faulty
 from beds.gcs import CloudStorage
 from beds.inbox import Inbox, resources
@@ -20,11 +23,14 @@ from beds.pubsub import Lane
 from beds.real import real_file
 from hilum.dicom.phantom import chest_ct
 from hilum.kernel.clock import SystemClock
+from hilum.kernel.logging import configure
 from hilum.sources.bucket import WatchedBucket
 from hilum.storage.gcs import client
 
 PIPELINE = "name: check\nsettle: {quiet: 1s}\nsteps: {qc: {uses: qc}}\n"
 LISTINGS = 3
+MEANT = {503: "storage-unavailable", 401: "storage-credentials", 403: "storage-refused"}
+"""What a storage server's status codes are called."""
 OUTCOMES = "SELECT outcome, reason, count(*) AS n FROM arrivals GROUP BY ALL ORDER BY ALL"
 
 
@@ -38,6 +44,24 @@ def pipeline(tmp_path: Path) -> Path:
     path = tmp_path / "check.yaml"
     path.write_text(PIPELINE)
     return path
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Requests are given up soon."""
+    monkeypatch.setattr(client, "PATIENCE", 0.1)
+    client.retries.cache_clear()
+    yield
+    client.retries.cache_clear()
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What this process logs, a JSON object a line."""
+    stream = io.StringIO()
+    configure("json", "info", stream)
+    yield stream
+    configure(level="off")
 
 
 def put(bucket: str, paths: tuple[Path, ...], folder: str = "in") -> None:
@@ -227,11 +251,10 @@ def test_a_bucket_that_is_away_ends_a_listing_and_not_the_engine(
     bucket: str,
     cloud_storage: CloudStorage,
     scan: tuple[Path, ...],
+    impatient: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     put(bucket, scan[:1])
-    monkeypatch.setattr(client, "PATIENCE", 0.1)
-    client.retries.cache_clear()
     with faulty(cloud_storage.host) as proxy:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.host)
         source = WatchedBucket(f"gs://{bucket}/in", SystemClock(), sweep=0.0)
@@ -239,4 +262,45 @@ def test_a_bucket_that_is_away_ends_a_listing_and_not_the_engine(
         assert list(source.scan()) == []
         proxy.rule = lambda request: None
         assert len(list(source.scan())) == 1
-    client.retries.cache_clear()
+
+
+def test_an_engine_that_serves_waits_for_a_bucket_that_is_away_or_refuses_and_then_takes_all_in(
+    bucket: str,
+    cloud_storage: CloudStorage,
+    scan: tuple[Path, ...],
+    pipeline: Path,
+    tmp_path: Path,
+    impatient: None,
+    logged: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(bucket, scan)
+    monkeypatch.setattr("hilum.engine.serve.REST", 0.1)
+    statuses, seen = iter(MEANT), []
+    end = time.monotonic() + PATIENCE
+
+    with faulty(cloud_storage.host) as proxy, hilum.open(tmp_path / "home", sweep=0.1, workers=1) as home:
+
+        def next_fault() -> None:
+            """Objects can be listed, and not read."""
+            status = next(statuses, None)
+            reads = Refused(status) if status else None
+            proxy.rule = lambda request: reads if request.query.get("alt") == ["media"] else None
+
+        def stop() -> bool:
+            """A fault lasts until the engine looked once more after a look that broke off over it."""
+            lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+            reasons = [line["reason"] for line in lines if line["event"] == "a look at a source broke off"]
+            if len(reasons) == 2:
+                seen.append(reasons)
+                logged.truncate(logged.seek(0))
+                next_fault()
+            return time.monotonic() > end or any(run.state == "succeeded" for run in home.runs())
+
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.host)
+        next_fault()
+        home.serve(f"gs://{bucket}/in", pipelines=[pipeline], stop=stop)
+        assert seen == [[reason] * 2 for reason in MEANT.values()]
+        assert home.status().arrivals == {"accepted": len(scan)}
+        assert [run.state for run in home.runs()] == ["succeeded"]
+        assert home.quarantine() == []

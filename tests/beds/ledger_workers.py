@@ -93,7 +93,8 @@ def meddled(url: str, owner: str, seed: int, rounds: int) -> int:
                 ledger.claim(owner, 2, later(9), LEASE)
                 ledger.reclaim(later(9), gone=[owner])
             case 5:
-                ledger.heartbeat(owner, later(9), LEASE)
+                held = [claim.segment_id for claim in ledger.claim(owner, 2, later(9), LEASE)]
+                ledger.heartbeat(owner, held, later(9), LEASE)
     ledger.reclaim(later(9), gone=[owner])
     ledger.close()
     return kept

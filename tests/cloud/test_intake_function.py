@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from hilum.kernel.clock import SystemClock
 from hilum.kernel.trace import arrival_trace
 from hilum.model.arrival import Arrival, Received
 from hilum.model.content import attested_digest
-from hilum.sources.messages import Message, decode, event_of
+from hilum.sources.messages import ENCODING, Message, decode
 from hilum.sources.pubsub import PubSubSource
 
 Start = Callable[..., Function]
@@ -102,8 +103,9 @@ class TestWhatItTells:
         headers = {f"ce-{name}": value for name, value in event.attributes.items()}
         function.call(json.dumps(event.data).encode(), headers | {"ce-traceparent": trace})
         [message] = arrivals.take(1)
-        beside = event_of(Message(message.data, dict(message.attributes)))
-        assert (beside.time, beside.traceparent) == (event.attributes["time"], trace)
+        packed = ENCODING in message.attributes
+        document = json.loads(zlib.decompress(message.data) if packed else message.data)
+        assert (document["eventTime"], document["traceparent"]) == (event.attributes["time"], trace)
 
     def test_an_object_without_a_header_is_told_of_with_the_reason(
         self, inbox: Inbox, arrivals: Lane, serve_function: Start, scan: Path
@@ -147,6 +149,33 @@ class TestWhatGoesWrong:
         assert [item.arrival.version for item in told_of(arrivals)] == [new["generation"]]
         assert arrivals.rest() == []
         assert [event["message"] for event in function.events] == ["the object is gone or was replaced"] * 2
+
+    def test_without_a_checksum_in_its_event_an_object_that_is_gone_is_no_message_either(
+        self, inbox: Inbox, arrivals: Lane, serve_function: Start, scan: Path
+    ) -> None:
+        resource = inbox.put("gone.dcm", scan)
+        inbox.delete("gone.dcm")
+        function = serve_function("intake", HILUM_ARRIVALS=arrivals.topic)
+        bare = {key: value for key, value in resource.items() if key not in ("crc32c", "md5Hash")}
+        assert CloudEvent(bare).binary(function)[0] == 200
+        assert function.events[-1]["message"] == "the object is gone or was replaced"
+        assert arrivals.rest() == []
+
+    def test_a_placeholder_of_a_folder_is_passed_over(
+        self, inbox: Inbox, arrivals: Lane, serve_function: Start
+    ) -> None:
+        function = serve_function("intake", HILUM_ARRIVALS=arrivals.topic)
+        assert CloudEvent({**inbox.put("a", b""), "name": "in/"}).binary(function)[0] == 200
+        assert arrivals.rest() == []
+
+    def test_what_comes_with_other_bytes_than_its_event_attests_is_left_to_the_engine(
+        self, inbox: Inbox, arrivals: Lane, serve_function: Start, scan: Path
+    ) -> None:
+        small = inbox.put("a.dcm", scan.read_bytes()[:2000])
+        function = serve_function("intake", HILUM_ARRIVALS=arrivals.topic)
+        assert CloudEvent({**small, "crc32c": "AAAAAA=="}).binary(function)[0] == 200
+        [message] = arrivals.take(1)
+        assert isinstance(told(message), Arrival)
 
     def test_what_names_no_object_goes_to_the_dead_letters(
         self, inbox: Inbox, arrivals: Lane, pubsub: MakeLane, serve_function: Start

@@ -211,6 +211,19 @@ time.sleep(600)
         with hilum.open(tmp_path / "home") as home:
             assert taken_in(home, source_of(lane), 30).counts == {"quarantined": 30}
 
+    def test_what_a_look_left_that_broke_off_comes_again_at_once(
+        self, pubsub: MakeLane, source_of: Callable[..., PubSubSource]
+    ) -> None:
+        lane = pubsub(ack_deadline_seconds=600)
+        tell(lane, problem("a.dcm"))
+        source = source_of(lane)
+        for _ in range(3):
+            [item] = looked(source, 1)
+            assert isinstance(item, Received)
+        source.recorded([item.arrival])
+        source.close()
+        assert lane.rest() == []
+
 
 class TestNewsThatComesLate:
     def test_an_older_generation_than_the_ledger_knows_is_no_news(
@@ -273,6 +286,20 @@ class TestWhatCannotBeUnderstood:
         assert letters[b"hello"]["hilumSubscription"] == lane.subscription
         source.close()
         assert lane.rest(HELD) == []
+
+    def test_its_attributes_may_have_any_name(
+        self, pubsub: MakeLane, source_of: Callable[..., PubSubSource]
+    ) -> None:
+        from google.pubsub_v1 import PublisherClient
+
+        lane, dead = pubsub(), pubsub()
+        message = {"data": b"hello", "attributes": {"topic": "a", "ordering_key": "b", "of": "c"}}
+        PublisherClient.publish(lane.publisher, request={"topic": lane.topic, "messages": [message]})
+        source = source_of(lane, dead.topic)
+        assert wait_until(lambda: list(source.scan()) == [] and source.passed_over["message-foreign"] == 1)
+        [letter] = dead.take(1)
+        told = {value: name for name, value in letter.attributes.items()}
+        assert (told["a"], told["b"], told["c"]) == ("message-topic", "message-ordering_key", "of")
 
     def test_without_such_a_topic_it_is_counted_and_acknowledged(
         self, pubsub: MakeLane, source_of: Callable[..., PubSubSource]
@@ -337,15 +364,12 @@ def test_no_more_waits_here_than_memory_is_meant_for(
             lane.topic, encode_arrival(problem(f"{number}.dcm")).data, hilumMessage="arrival", hilumSchema="1"
         )
     source = source_of(lane)
-    found: list[Arrival | Received] = []
-
-    def look() -> bool:
-        found.extend(source.scan())
-        return len(found) >= 200
-
-    assert wait_until(look)
-    wait_until(lambda: look() and False, 2.0)
-    assert len(found) <= 400  # a response that is under way may go beyond the limit of its stream
+    came = source._subscription._came
+    source._subscription._stream()
+    assert wait_until(lambda: len(came) >= 200)
+    wait_until(lambda: len(came) > 400, 2.0)
+    assert len(came) <= 400  # a response that is under way may go beyond the limit of its stream
+    found = list(source.scan())
     seen: set[str] = set()
     while len(seen) < 1000:
         arrivals = [item.arrival for item in found if isinstance(item, Received)]

@@ -51,6 +51,14 @@ class TestClaiming:
         assert ledger.claim(OTHER, 9, NOW, LEASE) == []
         assert ledger.owners() == [ME]
 
+    def test_who_holds_something_is_known_also_when_the_lease_is_over(self, ledger):
+        start(ledger, plan_of())
+        ledger.claim(ME, 1, NOW, LEASE)
+        ledger.acquire_role("role", OTHER, NOW, 2 * LEASE)
+        assert ledger.owners() == ledger.owners(NOW) == sorted([ME, OTHER])
+        assert ledger.owners(later(LEASE + 1)) == [OTHER]
+        assert ledger.owners(later(2 * LEASE + 1)) == []
+
     def test_no_more_are_given_than_asked_for(self, ledger):
         start_many(ledger, plan_of(), range(5))
         assert len(ledger.claim(ME, 3, later(1), LEASE)) == 3
@@ -120,9 +128,25 @@ class TestLeases:
     def test_a_heartbeat_keeps_a_claim_alive(self, ledger):
         start(ledger, plan_of())
         claim = claim_one(ledger)
-        assert ledger.heartbeat(ME, later(LEASE), LEASE) == []
+        assert ledger.heartbeat(ME, [claim.segment_id], later(LEASE), LEASE) == []
         assert ledger.reclaim(later(2 * LEASE)) == 0
         assert finish(ledger, claim)
+
+    def test_a_heartbeat_lets_go_of_what_its_owner_does_not_name(self, ledger):
+        start_many(ledger, plan_of(), range(2))
+        held, forgotten = ledger.claim(ME, 2, later(1), LEASE)
+        assert ledger.heartbeat(ME, [held.segment_id], later(LEASE), LEASE) == []
+        assert ledger.reclaim(later(1.5 * LEASE)) == 1
+        assert claim_one(ledger, OTHER, later(1.5 * LEASE)).segment_id == forgotten.segment_id
+        assert finish(ledger, held)
+
+    def test_a_heartbeat_extends_many_claims_and_none_of_another(self, ledger):
+        start_many(ledger, plan_of(), range(4))
+        mine, others = ledger.claim(ME, 2, later(1), LEASE), ledger.claim(OTHER, 2, later(1), LEASE)
+        named = [claim.segment_id for claim in (*mine, *others)] + ["r-unknown.0"] * 1200
+        assert ledger.heartbeat(ME, named, later(LEASE), LEASE) == []
+        assert ledger.reclaim(later(1.5 * LEASE)) == 2
+        assert [finish(ledger, claim) for claim in mine] == [True, True]
 
     def test_a_lease_that_ran_out_is_a_lost_attempt_and_counts_for_nothing(self, ledger):
         start(ledger, plan_of())
@@ -154,16 +178,17 @@ class TestLeases:
     def test_a_clock_that_jumps_back_loses_nothing(self, ledger):
         start(ledger, plan_of())
         claim = claim_one(ledger, now=later(3600))
-        assert ledger.heartbeat(ME, NOW, LEASE) == []
+        assert ledger.heartbeat(ME, [claim.segment_id], NOW, LEASE) == []
         assert ledger.reclaim(later(1)) == 0
         assert finish(ledger, claim, now=later(2))
 
     def test_a_heartbeat_tells_of_runs_that_were_superseded(self, ledger):
         start_many(ledger, plan_of(), range(2))
-        stale, _ = ledger.claim(ME, 2, later(1), LEASE)
+        stale, other = ledger.claim(ME, 2, later(1), LEASE)
         overtake(ledger, stale, later(1))
-        assert ledger.heartbeat(ME, later(2), LEASE) == [stale.segment_id]
-        assert ledger.heartbeat(OTHER, later(2), LEASE) == []
+        held = [stale.segment_id, other.segment_id]
+        assert ledger.heartbeat(ME, held, later(2), LEASE) == [stale.segment_id]
+        assert ledger.heartbeat(OTHER, held, later(2), LEASE) == []
 
     def test_a_lost_attempt_of_a_superseded_run_is_not_tried_again(self, ledger):
         start(ledger, plan_of())

@@ -19,6 +19,7 @@ from hilum.errors import TerminalError, TransientError, UsageError
 from hilum.storage import CreationInDoubt, ObjectMissing, Storage, open_storage
 from hilum.storage.gcs import client, transfer
 from hilum.storage.gcs import storage as adapter
+from hilum.storage.interface import ChecksumMismatch
 
 CREATOR = """
 import sys
@@ -181,7 +182,7 @@ class TestFiles:
     ) -> None:
         (tmp_path / "made").write_bytes(b"secret")
         proxy.rule = every(1, Changed({b"secret": b"s3cret"}))
-        with pytest.raises(client.ChecksumMismatch) as caught:
+        with pytest.raises(ChecksumMismatch) as caught:
             storage.put_file("mask", tmp_path / "made")
         assert caught.value.transient
         assert storage.stat("mask") is None
@@ -191,7 +192,7 @@ class TestFiles:
     ) -> None:
         (tmp_path / "made").write_bytes(b"secret")
         proxy.rule = every(1, Changed({b"secret": b"s3cret", b'"crc32c"': b'"ignore"'}))
-        with pytest.raises(client.ChecksumMismatch):
+        with pytest.raises(ChecksumMismatch):
             storage.put_file("mask", tmp_path / "made")
         assert [request.method for request in proxy.seen] == ["POST", "DELETE"] * adapter.UPLOADS
         assert storage.stat("mask") is None
@@ -206,11 +207,11 @@ class TestFiles:
     ) -> None:
         storage.create("mask", b"secret")
         proxy.rule = every(1, Changed({b"secret": b"s3cret"}, on_the_way_back=True))
-        with pytest.raises(client.ChecksumMismatch) as caught:
+        with pytest.raises(ChecksumMismatch) as caught:
             storage.fetch("mask", tmp_path / "copy")
         assert caught.value.transient
         assert not (tmp_path / "copy").exists()
-        with pytest.raises(client.ChecksumMismatch):
+        with pytest.raises(ChecksumMismatch):
             storage.read("mask")
         assert sum(request.method == "GET" for request in proxy.seen) == 2 * transfer.DOWNLOADS
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hilum.engine.neighbours import dead_neighbours, other_engines
 from hilum.engine.receive import receive_all
 from hilum.kernel.clock import Clock
 from hilum.ledger.interface import Ledger, RunInfo
@@ -25,6 +26,7 @@ class Derivations:
     """Takes in the DICOM that tasks commit, before their end is recorded; a second time changes nothing.
 
     Args:
+        owner: the engine that these are part of.
         take_in: hands what was read to intake, which returns ids of its subjects.
     """
 
@@ -33,11 +35,13 @@ class Derivations:
         ledger: Ledger,
         storage: Storage,
         clock: Clock,
+        owner: str,
         take_in: Callable[[Sequence[Received]], set[str]],
     ) -> None:
         self._ledger = ledger
         self._storage = storage
         self._clock = clock
+        self._owner = owner
         self._take_in = take_in
         self._subjects: set[str] = set()
 
@@ -58,7 +62,11 @@ class Derivations:
         )
 
     def left_open(self) -> set[str]:
-        """Ids of series that tasks made and nobody has called complete: an engine was killed in between."""
+        """Ids of series that tasks made and nobody has called complete, since an engine was killed in between. None
+        while another engine is at work, which may be making them, and closes its own."""
+        owners = self._ledger.owners(self._clock.now())
+        if set(other_engines(owners, self._owner)).difference(dead_neighbours(owners, self._owner)):
+            return set()
         found: set[str] = set()
         after = ""
         while page := self._ledger.open_subjects(after):

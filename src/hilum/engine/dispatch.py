@@ -15,7 +15,7 @@ from hilum.engine.judge import judge, memory_of
 from hilum.engine.neighbours import dead_neighbours, other_engines
 from hilum.engine.observe import Observer, Watch
 from hilum.engine.results import result_rows
-from hilum.errors import TransientError
+from hilum.errors import HilumError, TransientError
 from hilum.executors.interface import Executor, Progress
 from hilum.executors.outputs import find_manifest
 from hilum.kernel.clock import Clock
@@ -24,6 +24,7 @@ from hilum.kernel.trace import run_trace
 from hilum.ledger.interface import Claim, Finished, Ledger, RunInfo
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec, Manifest, TaskResult, TaskState
 from hilum.storage import Storage
+from hilum.storage.listing import NOT_ITS_FAULT
 
 LEASE = 60.0
 """Seconds for which a claim holds without a heartbeat."""
@@ -70,6 +71,7 @@ class Dispatcher:
         self._committed = committed
         self._watch = watch or Watch()
         self._claims: dict[str, Claim] = {}
+        self._ended: dict[str, AttemptReport] = {}
         self._last_heartbeat = float("-inf")
         self.draining = False
         self._adopted = False
@@ -83,20 +85,20 @@ class Dispatcher:
     def tick(self, timeout: float) -> bool:
         """Hand out what is ready, wait up to ``timeout`` seconds for something to end, record it.
 
+        A report comes once, so it is kept until the ledger has it: after an error the next tick goes on with it.
+
         Returns:
             Whether anything was handed out or ended.
         """
         self._beat()
         started = 0 if self.draining else self._hand_out()
-        reports: list[AttemptReport] = []
-        for event in self._executor.watch(timeout if self._claims or not started else 0.0):
+        waits = not self._ended and (self._claims or not started)
+        for event in self._executor.watch(timeout if waits else 0.0):
             if isinstance(event, Progress):
                 self._observer.progress(event)
             elif event.attempt_id in self._claims:
-                reports.append(event)
-        if reports:
-            self._record(reports)
-        return bool(started or reports)
+                self._ended[event.attempt_id] = event
+        return bool(self._record() or started)
 
     def _hand_out(self) -> int:
         free = self._executor.capacity()
@@ -105,9 +107,17 @@ class Dispatcher:
         claims = self._ledger.claim(self._owner, free, self._clock.now(), LEASE, self._limits)
         for claim in claims:
             self._claims[claim.attempt_id] = claim
-            self._executor.submit(self._spec(claim))
+            try:
+                self._executor.submit(self._spec(claim))
+            except TransientError as error:
+                self._executor.cancel(claim.attempt_id)
+                self._ended[claim.attempt_id] = self._lost(claim.attempt_id, error.reason)
+                continue
             self._observer.started(claim)
         return len(claims)
+
+    def _lost(self, attempt_id: str, reason: str) -> AttemptReport:
+        return AttemptReport(attempt_id, AttemptOutcome.LOST, reason=reason, executor=self._executor.name)
 
     def _spec(self, claim: Claim) -> AttemptSpec:
         wanted = set(claim.steps)
@@ -138,10 +148,16 @@ class Dispatcher:
         trace = run_trace(run_id)
         return trace if self._watch.sampling and self._watch.sampling.keeps(trace) else ""
 
-    def _record(self, reports: list[AttemptReport]) -> None:
+    def _record(self) -> int:
+        """Bring what ended into the ledger; how many attempts."""
+        if not self._ended:
+            return 0
         now = self._clock.now()
-        finished = [self._judge(report, now) for report in reports]
+        away: list[HilumError] = []
+        finished = [self._judge(report, now, away) for report in self._ended.values()]
         kept = self._ledger.finish(self._owner, finished, now)
+        for item in finished:
+            del self._claims[item.report.attempt_id], self._ended[item.report.attempt_id]
         for item, ours in zip(finished, kept, strict=True):
             if not ours:
                 log.warning("attempt was taken over", attempt=item.report.attempt_id)
@@ -149,22 +165,29 @@ class Dispatcher:
             self._tell(item)
             self._observer.finished(item)
             self._watch.ended(item)
+        return len(finished)
 
-    def _judge(self, report: AttemptReport, now: datetime) -> Finished:
-        claim = self._claims.pop(report.attempt_id)
+    def _judge(self, report: AttemptReport, now: datetime, away: list[HilumError]) -> Finished:
+        """What becomes of an attempt's tasks.
+
+        Args:
+            away: why results cannot be looked at now, where that was found out; then no others are asked for.
+        """
+        claim = self._claims[report.attempt_id]
         rows: dict[str, list[dict[str, object]]] = {}
         results: list[TaskResult] = []
         for result in report.results:
-            try:
-                found = self._rows_of(result, claim, now)
-            except TransientError as error:
-                # What the step made stays committed: the next attempt finds it, and looks at it again.
-                waiting = replace(result, state=TaskState.WAITING, reason=error.reason, detail=error.message)
-                results.append(waiting)
-                continue
+            if result.state is TaskState.SUCCEEDED:
+                try:
+                    found = self._rows_of(result, claim, now) if not away else None
+                except HilumError as error:
+                    result, found = _not_seen(result, error), {}
+                    away += [error] if result.state is TaskState.WAITING else []
+                if found is None:
+                    result = _not_seen(result, away[0])
+                for table, items in (found or {}).items():
+                    rows.setdefault(table, []).extend(items)
             results.append(result)
-            for table, items in found.items():
-                rows.setdefault(table, []).extend(items)
         report = replace(report, results=tuple(results))
         return judge(claim, report, now, self._rng, memory_cap=self._memory_cap, rows=rows)
 
@@ -172,8 +195,6 @@ class Dispatcher:
         self, result: TaskResult, claim: Claim, now: datetime
     ) -> Mapping[str, list[dict[str, object]]]:
         """What the warehouse is to learn of a task that succeeded; whoever follows results is told before."""
-        if result.state is not TaskState.SUCCEEDED:
-            return {}
         manifest = find_manifest(self._storage, result.task_key)
         if manifest is None:
             return {}
@@ -195,7 +216,8 @@ class Dispatcher:
         if since < (LEASE / 3 if self._claims else IDLE):
             return
         self._last_heartbeat = self._clock.monotonic()
-        stale = set(self._ledger.heartbeat(self._owner, self._clock.now(), LEASE))
+        held = [claim.segment_id for claim in self._claims.values()]
+        stale = set(self._ledger.heartbeat(self._owner, held, self._clock.now(), LEASE))
         for attempt_id, claim in self._claims.items():
             if claim.segment_id in stale:
                 self._executor.cancel(attempt_id)
@@ -213,14 +235,18 @@ class Dispatcher:
         claims = {each.attempt_id: each for each in self._ledger.take_over(self._owner, now, LEASE, gone)}
         if not claims and self._adopted:
             return
-        self._adopted = True  # once in any case: it clears away what nobody wants
         found = {spec.id for spec in self._executor.adopt(claims.keys())}
+        self._adopted = True  # once in any case: it clears away what nobody wants
         self._claims.update(claims)
         if found:
             log.info("attempts were adopted", count=len(found))
-        reports = [
-            AttemptReport(each, AttemptOutcome.LOST, reason="engine-gone", executor=self._executor.name)
-            for each in claims.keys() - found
-        ]
-        if reports:
-            self._record(reports)
+        self._ended |= {each: self._lost(each, "engine-gone") for each in claims.keys() - found}
+        self._record()
+
+
+def _not_seen(result: TaskResult, error: HilumError) -> TaskResult:
+    """A task that succeeded, and whose result cannot be looked at. What it made stays committed: where the fault may
+    pass, the next attempt finds it, and looks at it again."""
+    passes = error.transient or error.reason in NOT_ITS_FAULT
+    state = TaskState.WAITING if passes else TaskState.DEAD
+    return replace(result, state=state, reason=error.reason, detail=error.message)

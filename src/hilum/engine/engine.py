@@ -104,7 +104,7 @@ class Engine:
             ledger, clock, self._observer, lambda subjects: follow_moves(ledger, storage, subjects), readers
         )
         self.settler = Settler(ledger, storage, clock, self.planner.patience)
-        self.derivations = Derivations(ledger, storage, clock, self.intake.take_read)
+        self.derivations = Derivations(ledger, storage, clock, owner, self.intake.take_read)
         self.recorder = Recorder(
             ledger, warehouse, storage, clock, owner, results, self._observer, watch.recorded
         )
@@ -217,6 +217,7 @@ class Engine:
         began = self._clock.monotonic()
         if began < self._record_at:
             return
+        self._record_at = began + RECORD_EVERY  # also where the ledger does not answer
         self.recorder.record(until=began + RECORD_FOR)
         now = self._clock.monotonic()
         wait = LEFT_ALONE * (now - began) if self.recorder.trouble else 0.0

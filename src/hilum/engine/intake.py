@@ -1,7 +1,11 @@
 """Intake: every arrival is looked at once, and gets exactly one outcome.
 
-What the ledger knows at the same address with the same version and size is not read again. The rest is read
-once from end to end: hashed, and its header parsed. A fault of one object is its outcome, never an exception.
+What the ledger knows at the same address with the same version and size is not read again. The rest is read once:
+its header is parsed, and all its bytes are hashed where no store attests what they are. What comes with another
+digest than its instance is known by is read once more (:mod:`hilum.engine.naming`).
+
+A fault of one object is its outcome, never an exception. A fault of ours (a missing role, a server that refuses) is
+nobody's outcome: the object is put off, and comes again.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from hilum.engine.naming import called_as_known
 from hilum.engine.observe import Observer
 from hilum.engine.readers import Readers
 from hilum.engine.receive import (
@@ -25,6 +30,7 @@ from hilum.engine.receive import (
     uri_of,
 )
 from hilum.engine.unpack import listed, read_in_passing
+from hilum.errors import TransientError
 from hilum.kernel.address import archive_of, is_in_bucket, is_of_version
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
@@ -33,7 +39,7 @@ from hilum.model.arrival import Arrival, Received
 from hilum.model.subject import Scope, subject_id
 from hilum.sources.interface import Source
 from hilum.storage.archives import Kind, kind_of
-from hilum.storage.content import is_content_at
+from hilum.storage.listing import NOT_ITS_FAULT
 from hilum.storage.objects import versions_at
 
 BATCH = 256
@@ -51,10 +57,14 @@ class IntakeReport:
         counts: arrivals by outcome, ``unchanged`` objects that were not read again, and ``stale`` news of objects
             that were replaced.
         subjects: ids of every subject that has an instance there, new or not.
+        put_off: objects of which nothing is recorded, through no fault of theirs, by reason and detail.
+        incomplete: addresses of archives of which members were put off.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     subjects: set[str] = field(default_factory=set)
+    put_off: Counter[tuple[str, str]] = field(default_factory=Counter)
+    incomplete: set[str] = field(default_factory=set)
 
 
 class Intake:
@@ -92,6 +102,9 @@ class Intake:
         Args:
             stop: asked for each batch; True ends the look at the source, and what was read is taken in.
             meanwhile: called after each batch.
+
+        Raises:
+            TransientError: a storage cannot be reached, or objects were put off; what could be read is taken in.
         """
         report = IntakeReport()
         known: deque[dict[str, Known]] = deque()
@@ -123,7 +136,8 @@ class Intake:
             source.recorded(rest)
             return before, news
 
-        def take_in(received: Sequence[Received], before: Mapping[str, Known]) -> None:
+        def take_in(read: Sequence[Received], before: Mapping[str, Known]) -> None:
+            received = self._sound(read, report)
             self._take_in(received, before, report)
             source.recorded([item.arrival for item in received])
             self._observer.taken_in(report.counts)
@@ -146,12 +160,15 @@ class Intake:
                 take_in(read, known.popleft() | (self._ledger.known(alone) if alone else {}))
                 take_in_passing()
         take_in_passing()
+        _complain_of_put_off(report)
         return report
 
     def take_read(self, read: Sequence[Received]) -> set[str]:
         """Take in what was read elsewhere; ids of its subjects."""
         report = IntakeReport()
-        self._take_in(read, self._ledger.known([item.arrival.uri for item in read]), report)
+        sound = self._sound(read, report)
+        self._take_in(sound, self._ledger.known([item.arrival.uri for item in sound]), report)
+        _complain_of_put_off(report)
         return report.subjects
 
     def _expanded(
@@ -211,18 +228,25 @@ class Intake:
             else:
                 received.append(_changed_unseen(item) if same else item)
         if received:
-            received = self._called_as_known(received)
             self._follow_moves(received)
         outcomes = self._ledger.record_arrivals(received, self._clock.now()) if received else []
         for item, outcome in zip(received, outcomes, strict=True):
             report.counts[outcome.value] += 1
             report.subjects.update(_subjects(item))
 
-    def _called_as_known(self, received: list[Received]) -> list[Received]:
-        """A file is called by its SHA-256, an object of a bucket by what its store attests. Where an instance is
-        known under another digest, its bytes decide whether that is another name for them or a conflict."""
-        digests = self._ledger.digests([item.instance.sop_instance_uid for item in received if item.instance])
-        return [_called_as_known(item, digests) for item in received] if digests else received
+    def _sound(self, read: Sequence[Received], report: IntakeReport) -> list[Received]:
+        """Those of which something can be said, under the names by which their instances are known. The others are
+        put off, and with a member its archive, whose own outcome comes behind it and would say that nobody need look
+        into it again."""
+        digests = self._ledger.digests([item.instance.sop_instance_uid for item in read if item.instance])
+        sound = []
+        for item in called_as_known(read, digests):
+            if item.problem in NOT_ITS_FAULT:
+                report.put_off[item.problem, item.detail] += 1
+                report.incomplete.add(archive_of(item.arrival.uri))
+            elif item.arrival.uri not in report.incomplete:
+                sound.append(item)
+        return sound
 
     def _follow_moves(self, received: list[Received]) -> None:
         """Where the known copy of an instance is gone, the new address takes its place.
@@ -254,6 +278,13 @@ class Intake:
         return there
 
 
+def _complain_of_put_off(report: IntakeReport) -> None:
+    for (reason, _), count in report.put_off.items():
+        log.warning("objects were put off", reason=reason, count=count)
+    for reason, detail in report.put_off:
+        raise TransientError(detail, reason=reason, hint="once that is mended, they are looked at again")
+
+
 def _subjects(item: Received) -> set[str]:
     if item.instance is None:
         return set()
@@ -261,16 +292,6 @@ def _subjects(item: Received) -> set[str]:
         subject_id(Scope.SERIES, item.instance.series_instance_uid),
         subject_id(Scope.STUDY, item.instance.study_instance_uid),
     }
-
-
-def _called_as_known(item: Received, digests: Mapping[str, str]) -> Received:
-    instance = item.instance
-    known = digests.get(instance.sop_instance_uid) if instance else None
-    if instance is None or known is None or known == item.digest:
-        return item
-    if not is_content_at(item.arrival, instance.sop_instance_uid, known):
-        return item
-    return replace(item, digest=known, instance=replace(instance, digest=known))
 
 
 def _is_same(arrival: Arrival, known: Known) -> bool:

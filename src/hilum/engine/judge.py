@@ -1,7 +1,8 @@
 """What becomes of tasks after an attempt, as a pure function: who is done, who tries again and when, who is dead.
 
-A failure counts against the one step that failed; its neighbours in the attempt simply go on in the next one. An
-attempt that was lost or cancelled counts against nobody, but a machine that loses one after another is given a rest.
+A failure counts against the one step that failed; its neighbours in the attempt simply go on in the next one. That a
+result was made and could not be looked at, or that an attempt was lost, counts against nobody, but what goes on like
+that is given a rest. Nor does it count that an attempt was cancelled.
 Running out of memory is answered with more of it.
 """
 
@@ -53,7 +54,10 @@ def judge(
         failed = name == report.failed_step and report.outcome in COUNTED
         if result is None and not failed:
             continue
-        change, seconds = _failed(claim, steps[name], result, report, rng, memory_cap)
+        if result is not None and not failed:
+            change, seconds = _waits(result), _rest(claim, rng)
+        else:
+            change, seconds = _failed(claim, steps[name], result, report, rng, memory_cap)
         changes.append(change)
         wait = max(wait, seconds)
     return Finished(claim, report, tuple(changes), now + timedelta(seconds=wait), rows or {})
@@ -65,7 +69,7 @@ def memory_of(step: StepPlan, remembered: Mapping[str, int]) -> int:
 
 
 def _rest(claim: Claim, rng: random.Random) -> float:
-    """Seconds to wait after a loss: the longer, the more attempts ended without a failure that was counted."""
+    """Seconds to wait after what counts against nobody: the longer, the more attempts ended like that."""
     losses = max(1, claim.number - sum(claim.failures.values()))
     return backoff_seconds(losses, base=LOST_BASE, cap=LOST_CAP, rng=rng)
 
@@ -83,6 +87,11 @@ def _final(result: TaskResult) -> TaskChange:
         computed_at=result.computed_at,
         finished_at=result.finished_at,
     )
+
+
+def _waits(result: TaskResult) -> TaskChange:
+    """A task that is to be looked at again, through no fault of its own."""
+    return replace(_final(result), task_key="")
 
 
 def _failed(

@@ -20,6 +20,7 @@ from hilum.kernel.digest import digest_stream
 from hilum.model.arrival import MISSING, REPLACED, Arrival, Instance, Received
 from hilum.model.content import attested_digest
 from hilum.storage.archives import Kind, kind_of
+from hilum.storage.interface import ChecksumMismatch
 from hilum.storage.listing import entries_at
 from hilum.storage.objects import Opened, open_objects
 
@@ -28,6 +29,8 @@ NOWHERE = Path()
 
 GONE = (MISSING, "changed-while-read")
 """What became of a version of an object while its bucket went on."""
+DOUBTED = (*GONE, ChecksumMismatch.reason)
+"""What may be so because a source told of another object than the one that is there."""
 LOOKS = 5
 """Versions of an object that are tried, should each be replaced before it is read."""
 
@@ -74,14 +77,15 @@ def _read_arrivals(arrivals: Sequence[Arrival], receive: Receive) -> Iterator[Re
         named = {arrival.uri: arrival for arrival in group}
         for uri, opened in open_objects(named, named):
             item = receive(named[uri], opened)
-            if is_in_bucket(uri) and item.problem in GONE:
+            if is_in_bucket(uri) and item.problem in DOUBTED:
                 yield from _looked_at_again(item, receive)
             else:
                 yield item
 
 
 def _looked_at_again(item: Received, receive: Receive) -> Iterator[Received]:
-    """The version that was to be read is gone: what is there now is read as a newer arrival."""
+    """The version that was to be read is gone, or is not what somebody said: what is there now is read, as a newer
+    arrival if it is another version."""
     for _ in range(LOOKS):
         arrival = item.arrival
         [(uri, entry)] = entries_at([arrival.uri])
@@ -89,13 +93,15 @@ def _looked_at_again(item: Received, receive: Receive) -> Iterator[Received]:
             yield refused(arrival, entry)
             return
         if entry.version == arrival.version:
-            break
-        detail = "a newer version took its place"
-        yield Received(arrival, problem=REPLACED, ignored=True, detail=detail)
+            if (entry.size, entry.attested) == (arrival.size, arrival.attested):
+                break
+        else:
+            detail = "a newer version took its place"
+            yield Received(arrival, problem=REPLACED, ignored=True, detail=detail)
         newer = replace(arrival, size=entry.size, version=entry.version, attested=entry.attested)
         for _, opened in open_objects([uri], {uri: newer}):
             item = receive(newer, opened)
-        if item.problem not in GONE:
+        if item.problem not in DOUBTED:
             break
     yield item
 
@@ -136,6 +142,8 @@ def received(
         header = read_header(NOWHERE, opened, facts=facts)
     except TerminalError as error:
         return refused(arrival, error, "" if attested else found)
+    except ChecksumMismatch as error:
+        return refused(arrival, error)
     except OSError as error:
         return barred(arrival, error, "" if attested else found)
     uid = header.sop_instance_uid

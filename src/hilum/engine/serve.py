@@ -9,12 +9,15 @@ from contextlib import nullcontext
 from hilum.engine.engine import Engine
 from hilum.engine.intake import UNCHANGED
 from hilum.engine.lead import Leadership
+from hilum.errors import TransientError
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.sources.interface import Source
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at sources that had nothing; where something was, more may be."""
+REST = 2.0
+"""Seconds before the next look after one that broke off: what was away may be back."""
 
 log = get_logger(__name__)
 
@@ -28,6 +31,9 @@ def serve(
     leadership: Leadership | None = None,
 ) -> None:
     """Take in what arrives and do what follows, until ``stop``; then end what is at work, and nothing new.
+
+    What is away for a while (a bucket, the ledger's database) is waited for: nothing is lost over it, since whoever
+    looks again finds what was not recorded, and attempts go on meanwhile.
 
     Args:
         turn: called once a turn, for whoever shows what happens.
@@ -56,7 +62,7 @@ def _turn_until(
     turn: Callable[[], None],
     leadership: Leadership | None,
 ) -> None:
-    looked, taken = float("-inf"), 0
+    next_look, taken = float("-inf"), 0
     while not stop():
         if leadership:
             engine.alone = leadership.check()
@@ -64,24 +70,41 @@ def _turn_until(
                 time.sleep(LOOK_EVERY)
                 turn()
                 continue
-        if taken or clock.monotonic() - looked >= LOOK_EVERY:
-            taken = _look(engine, sources, stop, turn)
-            looked = clock.monotonic()
-        engine.advance(0.0 if taken else LOOK_EVERY / 2)
+        if taken or clock.monotonic() >= next_look:
+            taken, whole = _look(engine, sources, stop, turn)
+            next_look = clock.monotonic() + (LOOK_EVERY if whole else REST)
+        if not _advance(engine, 0.0 if taken else LOOK_EVERY / 2):
+            time.sleep(LOOK_EVERY)
         turn()
 
 
 def _look(
     engine: Engine, sources: Sequence[Source], stop: Callable[[], bool], turn: Callable[[], None]
-) -> int:
-    """Take in what the sources have now, with a turn of the engine after each batch."""
+) -> tuple[int, bool]:
+    """Take in what the sources have now, with a turn of the engine after each batch: how much that was, and whether
+    no look broke off."""
 
     def meanwhile() -> None:
-        engine.advance(0.0)
+        _advance(engine, 0.0)
         turn()
 
-    taken = 0
+    taken, whole = 0, True
     for source in sources:
-        counts = engine.intake.take(source, stop=stop, meanwhile=meanwhile).counts
+        try:
+            counts = engine.intake.take(source, stop=stop, meanwhile=meanwhile).counts
+        except TransientError as error:
+            log.warning("a look at a source broke off", source=source.name, reason=error.reason)
+            whole = False
+            continue
         taken += sum(number for name, number in counts.items() if name != UNCHANGED)
-    return taken
+    return taken, whole
+
+
+def _advance(engine: Engine, timeout: float) -> bool:
+    """A turn of the engine; whether it came to its end."""
+    try:
+        engine.advance(timeout)
+    except TransientError as error:
+        log.warning("a turn broke off", reason=error.reason)
+        return False
+    return True

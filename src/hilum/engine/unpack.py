@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import BinaryIO, TypeVar
 
-from hilum.errors import IgnoredError, TerminalError
+from hilum.errors import HilumError, IgnoredError, TerminalError
 from hilum.kernel.address import archive_of, member_version
 from hilum.model.arrival import Arrival, Received
 from hilum.model.content import NOTHING
 from hilum.storage.archives import Member
+from hilum.storage.interface import ChecksumMismatch
 from hilum.storage.objects import Opened, open_archive, open_member, open_objects
 
 Receive = Callable[[Arrival, Opened], Received]
@@ -63,7 +64,7 @@ def read_listed(items: Sequence[Listed], receive: Receive) -> Iterator[Received]
             with open_archive(archive) as (stream, _members):
                 for item in rest:
                     yield receive(item.arrival, open_member(item.member, stream))
-        except TerminalError as error:
+        except (TerminalError, ChecksumMismatch) as error:
             yield from (refused(item.arrival, error) for item in rest)
 
 
@@ -71,7 +72,7 @@ def _unpacked(
     archive: Arrival, take: Callable[[Arrival, Member, BinaryIO], Taken]
 ) -> Iterator[Taken | Arrival | Received]:
     """What ``take`` makes of each member, and behind them the archive's own outcome; its arrival, if it is none."""
-    end: TerminalError = IgnoredError("its members arrived by themselves", reason="archive")
+    end: HilumError = IgnoredError("its members arrived by themselves", reason="archive")
     try:
         with open_archive(archive.uri) as (stream, members):
             if members is None:
@@ -86,12 +87,12 @@ def _unpacked(
     except OSError as error:
         yield barred(archive, error)
         return
-    except TerminalError as error:
+    except (TerminalError, ChecksumMismatch) as error:
         end = error
     yield refused(archive, end)
 
 
-def refused(arrival: Arrival, error: TerminalError, digest: str = "") -> Received:
+def refused(arrival: Arrival, error: HilumError, digest: str = "") -> Received:
     """An arrival that is no instance, and why."""
     ignored = isinstance(error, IgnoredError)
     return Received(arrival, digest, problem=error.reason, ignored=ignored, detail=error.message)

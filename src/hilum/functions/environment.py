@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,12 @@ from hilum.errors import UsageError
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import configure
 from hilum.kernel.trace import Sampling, sampling
-from hilum.sources.pubsub_client import Topic
+from hilum.sources.pubsub_client import TOPIC, Topic
 
 if TYPE_CHECKING:
     from hilum.ops.telemetry import SpanTeller
 
 ARRIVALS, DEAD_LETTERS, TELEMETRY = "HILUM_ARRIVALS", "HILUM_DEAD_LETTERS", "HILUM_TELEMETRY"
-TOPIC = re.compile(r"projects/[^/]+/topics/[^/]+")
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 

@@ -8,6 +8,8 @@ twice, and the engine knows it by address and generation. What goes wrong goes o
   fails, and Eventarc delivers the event again.
 - The object has no header that could be read: that is what the message says, and the engine quarantines it.
 - The object is gone or was replaced: there is nothing to tell, and a newer generation has an event of its own.
+
+What comes with other bytes than the event attests is left to the engine, which asks the bucket what is right.
 """
 
 from __future__ import annotations
@@ -19,25 +21,26 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hilum.engine.receive import received
-from hilum.errors import HilumError, TransientError
+from hilum.engine.receive import GONE, received
+from hilum.errors import HilumError, TerminalError, TransientError
 from hilum.functions import environment
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.kernel.logging import get_logger
 from hilum.kernel.trace import Sampling, arrival_trace
 from hilum.model.arrival import Arrival, Received
 from hilum.sources.messages import Event, encode_arrival
-from hilum.sources.notifications import MessageRefused, object_arrival
+from hilum.sources.notifications import FOLDER, MessageRefused, object_arrival
 from hilum.sources.pubsub_client import Topic
 from hilum.storage.archives import kind_of
 from hilum.storage.gcs.objects import open_in_bucket
+from hilum.storage.interface import ChecksumMismatch
+from hilum.storage.listing import NOT_ITS_FAULT
 
 if TYPE_CHECKING:
     from hilum.ops.telemetry import SpanTeller
+    from hilum.storage.objects import Opened
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
-GONE = ("changed-while-read", "object-missing")
-NOT_ITS_FAULT = ("storage-refused", "storage-credentials", "bucket-missing", "storage-error")
 SOURCE = "function"
 
 log = get_logger(__name__)
@@ -68,6 +71,9 @@ class Intake:
         except MessageRefused as error:
             self._refuse(data, error)
             return "refused"
+        if arrival.uri.endswith("/"):
+            log.info("an event was passed over", reason=FOLDER)
+            return "passed-over"
         began = self._clock.now()
         item = arrival if kind_of(arrival.uri) else self._read(arrival)
         if isinstance(item, Received):
@@ -77,6 +83,8 @@ class Intake:
             return "gone"
         if isinstance(item, Received) and item.problem in NOT_ITS_FAULT:
             raise TransientError(item.detail, reason=item.problem)
+        if isinstance(item, Received) and item.problem == ChecksumMismatch.reason:
+            item = arrival
         message = encode_arrival(item, event)
         self._arrivals.send(message.data, message.attributes)
         if isinstance(item, Received) and item.problem:
@@ -110,7 +118,11 @@ class Intake:
 
     def _read(self, arrival: Arrival) -> Received:
         """The generation that the event tells of; what the event says of it need not be asked for."""
-        return received(arrival, open_in_bucket(arrival.uri, arrival), digest=False)
+        try:
+            opened: Opened = open_in_bucket(arrival.uri, arrival)
+        except TerminalError as error:
+            opened = error
+        return received(arrival, opened, digest=False)
 
     def _refuse(self, data: Any, error: MessageRefused) -> None:
         log.error("an event was refused", reason=error.reason)

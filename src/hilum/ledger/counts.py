@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hilum.ledger.interface import Levels, Summary, TaskInfo
+from hilum.model.arrival import SWEEP
 from hilum.model.work import TaskState
 
 REVISION = "0003"
@@ -40,9 +41,8 @@ FROM tasks t JOIN runs r ON r.id = t.run_id WHERE t.state = 'dead' AND r."curren
 ORDER BY r.created_at DESC, t.run_id, t.position LIMIT 20
 """
 
-SWEEP = "sweep"
-"""The source of arrivals that a sweep found and no event had told of, and the counter of them: their rows may go."""
 FOUND = f"SELECT coalesce(max(value), 0) FROM counters WHERE name = '{SWEEP}'"
+"""The counter of what sweeps found: rows of arrivals may go."""
 LEVELS = "SELECT outcome, source, count(*) FROM arrivals GROUP BY outcome, source"
 NEWEST = "SELECT max(last_arrival) FROM subjects"
 REFUSED = "SELECT count(*) FROM quarantine"

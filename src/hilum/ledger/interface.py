@@ -6,7 +6,7 @@ transaction, so the two can never disagree for good.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -231,10 +231,6 @@ class Ledger(ABC):
         """What the content of these instances is called, by UID."""
 
     @abstractmethod
-    def count_below(self, roots: Sequence[str]) -> int:
-        """How many addresses that begin with one of these have an arrival, members of archives left out."""
-
-    @abstractmethod
     def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
         """The same bytes are now at another address; the old one is gone."""
 
@@ -302,8 +298,9 @@ class Ledger(ABC):
         """Up to ``limit`` ready segments, by priority and fairly over pipelines, leased for ``lease`` seconds."""
 
     @abstractmethod
-    def heartbeat(self, owner: str, now: datetime, lease: float) -> list[str]:
-        """Extend an owner's leases; returns its segments whose runs were superseded: stop those."""
+    def heartbeat(self, owner: str, segments: Collection[str], now: datetime, lease: float) -> list[str]:
+        """Extend an owner's leases on these segments, and on no others: of one that the owner has lost sight of the
+        lease runs out, and it is freed. Returns those whose runs were superseded: stop them."""
 
     @abstractmethod
     def finish(self, owner: str, finished: Sequence[Finished], now: datetime) -> list[bool]:
@@ -320,8 +317,8 @@ class Ledger(ABC):
         lost, not counted. Returns how many attempts."""
 
     @abstractmethod
-    def owners(self) -> list[str]:
-        """Who holds leases now, on segments or roles."""
+    def owners(self, now: datetime | None = None) -> list[str]:
+        """Who holds leases, on segments or roles; those that ran out count too, unless it is said what time it is."""
 
     @abstractmethod
     def next_ready(self) -> datetime | None:

@@ -17,6 +17,8 @@ MISSING = "object-missing"
 REPLACED = "object-replaced"
 """Why an arrival is ignored of which the bytes are gone, since a newer version took their place."""
 
+SWEEP = "sweep"
+"""Source of what no event had told of: a listing found it."""
 TASK = "task:"
 """What the source of an arrival begins with that a task made."""
 

@@ -17,13 +17,11 @@ from hilum.errors import TerminalError, TransientError
 from hilum.kernel.address import BUCKET_SCHEME, bucket_object, bucket_object_uri
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
-from hilum.model.arrival import Arrival
+from hilum.model.arrival import SWEEP, Arrival
 from hilum.sources.interface import Source
 from hilum.storage.listing import Entry, entries, entries_at
 
 NAME = "bucket"
-SWEEP = "sweep"
-"""Source of what a listing found and no event had told of."""
 AT_ONCE = 256
 """Addresses that are looked up together."""
 SLICE = 5000
@@ -139,14 +137,6 @@ def below(address: str) -> Iterator[Entry]:
     for entry in entries(bucket, unquote(name[: magic.start()])):
         if matches(bucket_object(entry.uri)[1]):
             yield entry
-
-
-def roots(addresses: Iterable[str]) -> list[str]:
-    """With what the addresses of all objects below these begin; patterns have none."""
-    parts = [_split(address) for address in addresses]
-    return [
-        bucket_object_uri(bucket, _folder(unquote(name))) for bucket, name in parts if not MAGIC.search(name)
-    ]
 
 
 def canonical(address: str) -> str:

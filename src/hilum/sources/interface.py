@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from hilum.model.arrival import Arrival, Received
 
+SUBSCRIPTION = "pubsub://"
+"""How the address of a subscription of Pub/Sub begins."""
+
 
 class Source(ABC):
     """Arrivals, at least once, in any order."""

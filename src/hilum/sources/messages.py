@@ -16,6 +16,7 @@ event alone, so an event that comes twice gives the same message.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,19 +26,26 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
 from hilum.dicom.uid import is_valid_uid
-from hilum.kernel.address import bucket_object, bucket_object_uri
-from hilum.model.arrival import Arrival, Instance, Received
+from hilum.kernel.address import bucket_object
+from hilum.model.arrival import SWEEP, Arrival, Instance, Received
 from hilum.model.content import Attested, attested_digest
 from hilum.sources.notifications import (
+    CRC32C,
+    MD5,
     MessageRefused,
+    checksum,
     is_notification,
+    is_number,
     malformed,
+    object_uri,
     read_notification,
 )
+from hilum.storage.listing import NOT_ITS_FAULT
 
 KIND, SCHEMA, ENCODING, ORIGIN = "hilumMessage", "hilumSchema", "hilumEncoding", "hilumOrigin"
 """Attributes of our messages. The origin, of notifications too, is who sent it in place of a bucket: ``sweep``."""
 ARRIVAL, VERSION, ZLIB = "arrival", "1", "zlib"
+REASON = re.compile(r"[a-z0-9-]{1,64}")
 WORTH_COMPRESSING = 4 << 10
 """Bytes."""
 LARGEST = 9_000_000
@@ -100,9 +108,19 @@ def decode(message: Message, now: datetime, source: str) -> Arrival | Received |
         MessageRefused: ``message-malformed``. ForeignMessage: ``message-foreign``.
     """
     attributes = message.attributes
-    source = attributes.get(ORIGIN, source)
-    if is_notification(attributes):
-        return read_notification(message.data, attributes, now, source)
+    source = SWEEP if attributes.get(ORIGIN) == SWEEP else source
+    try:
+        if is_notification(attributes):
+            return read_notification(message.data, attributes, now, source)
+        return _read_arrival(message, now, source)
+    except MessageRefused:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise malformed("its data are not what its attributes say") from None
+
+
+def _read_arrival(message: Message, now: datetime, source: str) -> Arrival | Received:
+    attributes = message.attributes
     if attributes.get(KIND) != ARRIVAL:
         raise ForeignMessage("a message comes neither from a bucket nor from Hilum", reason="message-foreign")
     if attributes.get(SCHEMA) != VERSION:
@@ -111,18 +129,7 @@ def decode(message: Message, now: datetime, source: str) -> Arrival | Received |
             reason="message-foreign",
             hint="run the engine in the version of the function that sent it, or a newer one",
         )
-    try:
-        return _arrival(json.loads(_inflated(message)), now, source)
-    except MessageRefused:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise malformed("it is no arrival of schema 1") from None
-
-
-def event_of(message: Message) -> Event:
-    """What an ``arrival`` that could be decoded says beside the object."""
-    document = json.loads(_inflated(message))
-    return Event(document["eventTime"], document["traceparent"])
+    return _arrival(json.loads(_inflated(message)), now, source)
 
 
 def _no_number(name: str) -> Any:
@@ -175,22 +182,32 @@ def _inflated(message: Message) -> bytes:
 
 def _arrival(document: Mapping[str, Any], now: datetime, source: str) -> Arrival | Received:
     uri, generation, size = document["uri"], document["generation"], document["size"]
-    md5, crc32c = document["md5"], document["crc32c"]
-    texts = (uri, generation, md5, crc32c, document["eventTime"], document["traceparent"])
-    if not all(isinstance(text, str) for text in texts) or type(size) is not int or size < 0:
+    if not _are_texts(uri, generation, document["eventTime"], document["traceparent"]):
         raise malformed("a value of it has the wrong type")
-    bucket, name = bucket_object(uri)
-    if bucket_object_uri(bucket, name) != uri or not (bucket and name) or not generation.isdigit():
+    if type(size) is not int or not (is_number(str(size)) and is_number(generation)):
+        raise malformed("it lacks generation or size")
+    if object_uri(*bucket_object(uri)) != uri:
         raise malformed("it names no object of a bucket")
-    arrival = Arrival(uri, size, generation, now, source, Attested(crc32c, md5))
+    attested = Attested(checksum(document["crc32c"], CRC32C), checksum(document["md5"], MD5))
+    arrival = Arrival(uri, size, generation, now, source, attested)
     if problem := document.get("problem"):
         reason, ignored, detail = problem["reason"], problem["ignored"], problem["detail"]
-        if not (isinstance(reason, str) and reason and isinstance(ignored, bool) and isinstance(detail, str)):
+        if not (_are_texts(reason, detail) and REASON.fullmatch(reason) and isinstance(ignored, bool)):
             raise malformed("its problem has the wrong type")
+        if reason in NOT_ITS_FAULT:
+            raise malformed("its problem is none of an object")
         return Received(arrival, problem=reason, ignored=ignored, detail=detail)
     if header := document.get("header"):
         return _received(arrival, header)
     return arrival
+
+
+def _are_texts(*values: Any) -> bool:
+    """Whether all are texts that a database takes."""
+    if not all(isinstance(each, str) and "\0" not in each for each in values):
+        return False
+    "".join(values).encode()  # a lone surrogate has no bytes
+    return True
 
 
 def _received(arrival: Arrival, header: Mapping[str, Any]) -> Received:
@@ -203,7 +220,8 @@ def _received(arrival: Arrival, header: Mapping[str, Any]) -> Received:
         raise malformed("a UID of its header is none")
     if not (isinstance(facts, dict) and isinstance(row, str) and "\n" not in row):
         raise malformed("its header has the wrong type")
-    row.encode()  # a lone surrogate has no bytes
+    row.encode()
+    json.dumps(facts, allow_nan=False, ensure_ascii=False).encode()
     if not isinstance(_strict.decode(row), dict):
         raise malformed("its header is no row")
     instance_uid, class_uid, series_uid, study_uid = uids

@@ -9,6 +9,7 @@ emulator leaves some out; if they say another thing, the message is refused.
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from hilum.errors import TerminalError
 from hilum.kernel.address import bucket_object_uri
 from hilum.model.arrival import Arrival
 from hilum.model.content import Attested
+from hilum.storage.gcs.location import BUCKET
 
 ARRIVED = "OBJECT_FINALIZE"
 PASSED_OVER = {
@@ -28,6 +30,10 @@ PASSED_OVER = {
 FOLDER = "folder-placeholder"
 """An empty object whose name ends with a slash, which consoles make and show as a folder."""
 PAYLOAD = "JSON_API_V1"
+LARGEST = (1 << 63) - 1
+"""Sizes and generations are 64-bit integers in Cloud Storage, and in the ledger."""
+CRC32C, MD5 = 4, 16
+"""Bytes of a checksum."""
 
 
 class MessageRefused(TerminalError):
@@ -78,28 +84,40 @@ def object_arrival(resource: Any, now: datetime, source: str) -> Arrival:
     """
     if not isinstance(resource, Mapping):
         raise malformed("its data are no object resource")
-    bucket, name = resource.get("bucket"), resource.get("name")
+    uri = object_uri(resource.get("bucket"), resource.get("name"))
     generation, size = str(resource.get("generation", "")), str(resource.get("size", ""))
-    if not (isinstance(bucket, str) and bucket and isinstance(name, str) and name):
-        raise malformed("its data name no object")
-    if not (_is_number(generation) and _is_number(size)):
+    if not (is_number(generation) and is_number(size)):
         raise malformed("its data lack generation or size")
-    attested = Attested(_checksum(resource.get("crc32c"), 8), _checksum(resource.get("md5Hash"), 24))
-    return Arrival(bucket_object_uri(bucket, name), int(size), generation, now, source, attested)
+    attested = Attested(checksum(resource.get("crc32c"), CRC32C), checksum(resource.get("md5Hash"), MD5))
+    return Arrival(uri, int(size), generation, now, source, attested)
+
+
+def object_uri(bucket: Any, name: Any) -> str:
+    """The address of what a message calls so; MessageRefused where that is no object's name."""
+    if not (isinstance(bucket, str) and BUCKET.fullmatch(bucket) and isinstance(name, str) and name):
+        raise malformed("it names no object of a bucket")
+    try:
+        return bucket_object_uri(bucket, name)
+    except UnicodeEncodeError:
+        raise malformed("the name of its object is no text") from None
 
 
 def malformed(why: str, hint: str = "") -> MessageRefused:
     return MessageRefused(f"a message cannot be understood: {why}", reason="message-malformed", hint=hint)
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 19
+def is_number(text: str) -> bool:
+    """Whether this is a size or a generation."""
+    return text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= LARGEST
 
 
-def _checksum(value: Any, length: int) -> str:
-    """A checksum in base64; empty where there is none."""
-    if value in (None, ""):
+def checksum(value: Any, length: int) -> str:
+    """A checksum of so many bytes in base64; empty where there is none."""
+    if value is None or value == "":
         return ""
-    if not isinstance(value, str) or len(value) != length:
-        raise malformed("a checksum of its data is none")
-    return value
+    try:
+        if isinstance(value, str) and len(b64decode(value, validate=True)) == length:
+            return value
+    except ValueError:
+        pass
+    raise malformed("a checksum of its object is none")

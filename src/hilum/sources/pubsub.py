@@ -14,19 +14,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from hilum.errors import UsageError
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.model.arrival import Arrival, Received
-from hilum.sources.interface import Source
+from hilum.sources.interface import SUBSCRIPTION, Source
 from hilum.sources.messages import Message, decode
 from hilum.sources.notifications import MessageRefused
-from hilum.sources.pubsub_client import Pulled, Subscription, Topic
+from hilum.sources.pubsub_client import TAKEN, TOPIC, MessageTooLarge, Pulled, Subscription, Topic
 
-SCHEME = "pubsub://"
-ADDRESS = re.compile(r"pubsub://([a-z][a-z0-9:.-]{1,62}[a-z0-9])/([A-Za-z][A-Za-z0-9._~+%-]{2,254})")
-TOPIC = re.compile(r"projects/[^/]+/topics/[^/]+")
+ADDRESS = re.compile(SUBSCRIPTION + r"([a-z][a-z0-9:.-]{1,62}[a-z0-9])/([A-Za-z][A-Za-z0-9._~+%-]{2,254})")
 SLICE = 2048
 """Messages in one look."""
 ATTRIBUTES = 96
@@ -76,7 +75,11 @@ class PubSubSource(Source):
         self.passed_over: Counter[str] = Counter()
 
     def scan(self) -> Iterator[Arrival | Received]:
-        """What came since the last look, of each object its newest version; call it again and again."""
+        """What came since the last look, of each object its newest version; call it again and again. What is left of
+        a look that broke off is given back before, and comes again."""
+        self._give_back()
+        if self._dead_letters and self._topic is None:
+            self._topic = Topic(self._dead_letters)
         newest: dict[str, Arrival | Received] = {}
         before = self.passed_over.copy()
         for pulled in self._subscription.take(SLICE):
@@ -98,11 +101,13 @@ class PubSubSource(Source):
         if self._topic is not None:
             self._topic.close()
             self._topic = None
-        for waiting in self._waiting.values():
-            for pulled in waiting:
-                pulled.nack()
-        self._waiting.clear()
+        self._give_back()
         self._subscription.close()
+
+    def _give_back(self) -> None:
+        for pulled in chain.from_iterable(self._waiting.values()):
+            pulled.nack()
+        self._waiting.clear()
 
     def _understood(self, pulled: Pulled) -> Arrival | Received | None:
         try:
@@ -136,23 +141,29 @@ class PubSubSource(Source):
 
     def _refuse(self, pulled: Pulled, error: MessageRefused) -> None:
         self.passed_over[error.reason] += 1
-        if not self._dead_letters:
+        if self._topic is None:
             log.warning("a message was refused", reason=error.reason, bytes=len(pulled.data))
             pulled.ack()
             return
-        self._topic = self._topic or Topic(self._dead_letters)
-        self._topic.publish(
-            pulled.data,
-            dead_letter_attributes(pulled.attributes, error, self._name, pulled.message_id),
-            lambda there: pulled.ack() if there else pulled.nack(),
-        )
+        attributes = dead_letter_attributes(pulled.attributes, error, self._name, pulled.message_id)
+        try:
+            self._topic.publish(
+                pulled.data, attributes, lambda there: pulled.ack() if there else pulled.nack()
+            )
+        except MessageTooLarge as too_large:
+            log.error("a message was refused and lost", reason=too_large.reason, bytes=len(pulled.data))
+            pulled.ack()
 
 
 def dead_letter_attributes(
     attributes: Mapping[str, str], error: MessageRefused, subscription: str, message_id: str
 ) -> dict[str, str]:
     """Those of a refused message, as far as somebody else may set them, and why it was refused."""
-    kept = [(key, value) for key, value in attributes.items() if key and not key.startswith("goog")]
+    kept = [
+        (f"message-{key}" if key in TAKEN else key, value)
+        for key, value in attributes.items()
+        if key and not key.startswith("goog")
+    ]
     reasons = {
         "hilumReason": error.reason,
         "hilumDetail": error.message,

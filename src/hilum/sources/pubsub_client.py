@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import queue
+import re
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,9 +34,19 @@ WAITING_BYTES = 64 << 20
 AT_ONCE = 1000
 """Messages of many that are published together, and in memory."""
 PATIENCE = 20.0
-"""Seconds that ending a stream, or publishing what is left, may take."""
+"""Seconds that ending streams, or publishing what is left, may take."""
+TOPIC = re.compile(r"projects/[^/]+/topics/[^/]+")
+"""The full name of a topic."""
+TAKEN = frozenset(("self", "topic", "data", "ordering_key", "retry", "timeout"))
+"""Names that no attribute of a message may have that is to be published: Google's client takes them for its own."""
 
 log = get_logger(__name__)
+
+
+class MessageTooLarge(TerminalError):
+    """A message is larger than what Pub/Sub takes, attributes and all."""
+
+    reason = "message-too-large"
 
 
 class Pulled(Protocol):
@@ -70,18 +83,16 @@ class Subscription:
             ``pubsub-credentials``. Whatever else ends a stream is tried again.
         """
         self._stream()
-        taken: list[Pulled] = []
-        while self._came and len(taken) < limit:
-            taken.append(self._came.popleft())
-        return taken
+        return list(islice(_left(self._came), limit))
 
     def close(self) -> None:
         """Pull no more; what nobody took is given back."""
         for stream in self._streams:
             stream.cancel()
+        end = time.monotonic() + PATIENCE
         for stream in self._streams:
             try:
-                stream.result(PATIENCE)
+                stream.result(max(0.0, end - time.monotonic()))
             except Exception as error:  # it is over, whatever ended it
                 log.debug("a stream ended with an error", error=error)
         self._streams.clear()
@@ -126,8 +137,20 @@ class Topic:
         self._under_way: set[Future] = set()
 
     def publish(self, data: bytes, attributes: Mapping[str, str], done: Callable[[bool], None]) -> None:
-        """Send a message; ``done`` is told, from another thread, whether it is there."""
-        future = self._client.publish(self._name, data, **attributes)
+        """Send a message; ``done`` is told, from another thread, whether it is there.
+
+        Args:
+            attributes: none of the names that are ``TAKEN``.
+
+        Raises:
+            MessageTooLarge: it is not sent, and ``done`` is not told.
+        """
+        from google.cloud.pubsub_v1.publisher.exceptions import MessageTooLargeError
+
+        try:
+            future = self._client.publish(self._name, data, **attributes)
+        except MessageTooLargeError:
+            raise MessageTooLarge("a message is too large to be published") from None
         self._under_way.add(future)
 
         def ended(future: Future) -> None:
@@ -165,11 +188,12 @@ class Topic:
         return sent
 
     def close(self) -> None:
-        """Wait until what is under way is there, or refused."""
+        """Wait until what is under way is there, or refused, and no longer than patience lasts for all of it."""
         self._client.stop()
+        end = time.monotonic() + PATIENCE
         for future in list(self._under_way):
             try:
-                future.result(PATIENCE)
+                future.result(max(0.0, end - time.monotonic()))
             except Exception as error:  # ``done`` was told
                 log.debug("a message was not published", error=error)
 
@@ -211,6 +235,13 @@ def _made(client: Callable[[], Any], what: str) -> Any:
         raise error_of(error, what) from None
 
 
+def _left(came: deque[Pulled]) -> Iterator[Pulled]:
+    """Takes out what is there. Several threads may do so at once, so that there is more is not asked beforehand."""
+    with suppress(IndexError):
+        while True:
+            yield came.popleft()
+
+
 def _at_once(came: deque[Pulled]) -> Any:
     """What calls back in the stream's own thread, since there is nothing to do but to put a message aside."""
     from google.cloud.pubsub_v1.subscriber.scheduler import Scheduler
@@ -228,10 +259,7 @@ def _at_once(came: deque[Pulled]) -> Any:
 
         def shutdown(self, await_msg_callbacks: bool = False) -> list[Pulled]:
             """What nobody took: the stream that ends gives it back."""
-            left = []
-            while came:
-                left.append(came.popleft())
-            return left
+            return list(_left(came))
 
     return AtOnce()
 

@@ -10,12 +10,10 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from hilum.errors import TerminalError
 from hilum.kernel.digest import CHUNK
 from hilum.model.content import attested_digest
 
 if TYPE_CHECKING:
-    from hilum.model.arrival import Arrival
     from hilum.storage.gcs.client import Crc32c
 
 
@@ -42,22 +40,6 @@ def is_content_of(path: Path, sop_instance_uid: str, digest: str) -> bool:
     """As :func:`is_content`, of a file."""
     with path.open("rb") as stream:
         return is_content(stream, sop_instance_uid, digest)
-
-
-def is_content_at(arrival: Arrival, sop_instance_uid: str, digest: str) -> bool:
-    """As :func:`is_content`, of an object wherever it lies; False if it cannot be read.
-
-    Raises:
-        TransientError: a bucket cannot be reached.
-    """
-    from hilum.storage.objects import open_objects
-
-    for _uri, opened in open_objects([arrival.uri], {arrival.uri: arrival}):
-        try:
-            return not isinstance(opened, TerminalError) and is_content(opened, sop_instance_uid, digest)
-        except (TerminalError, OSError):
-            return False
-    return False
 
 
 def _crc32c() -> Crc32c | None:

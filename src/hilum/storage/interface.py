@@ -33,6 +33,12 @@ class CreationInDoubt(TransientError):
     reason = "creation-in-doubt"
 
 
+class ChecksumMismatch(TransientError):
+    """Bytes were changed on their way."""
+
+    reason = "checksum-mismatch"
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectStat:
     """An object's name and size in bytes."""

@@ -6,8 +6,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from hilum.errors import TerminalError
+from hilum.errors import TerminalError, TransientError
 from hilum.model.content import Attested
+
+WHY_NOT = ("object-missing", "storage-refused")
+"""What may be the answer to the question what is at an address."""
+OURS = ("storage-credentials", "extra-missing")
+"""Faults of whoever asks, whatever he asks for: nothing can be had, of any object."""
+NOT_ITS_FAULT = (*OURS, "storage-refused", "bucket-missing", "storage-error")
+"""Faults that are no object's: nothing is said of it, and it is to be looked at again once they are mended."""
+
+
+def waited_for(error: TerminalError) -> TransientError:
+    """One of these faults, to whoever can wait until it is mended."""
+    return TransientError(error.message, reason=error.reason, hint=error.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,7 @@ def entries_at(uris: Iterable[str]) -> Iterator[tuple[str, Entry | TerminalError
     is, ``storage-refused`` where nobody lets us see.
 
     Raises:
-        TerminalError: ``storage-credentials``. TransientError: ``storage-unavailable``.
+        TransientError: ``storage-unavailable``, or what else is no answer: a fault that may be mended meanwhile.
     """
     from hilum.storage.gcs.listing import entries_at as looked_up
 

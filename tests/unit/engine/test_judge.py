@@ -102,6 +102,16 @@ def test_a_transient_error_is_tried_again_with_its_own_reason() -> None:
     assert (change.state, change.failed, change.reason) == (TaskState.WAITING, True, "storage-full")
 
 
+def test_a_result_that_could_not_be_looked_at_counts_against_nobody_however_often() -> None:
+    unseen = TaskResult("a", TaskState.WAITING, "k" * 64, reason="storage-unavailable")
+    finished = judged(
+        report(AttemptOutcome.SUCCEEDED, unseen, done("b"), done("c")), claim({"a": 2}, number=9)
+    )
+    (change,) = [change for change in finished.changes if change.step == "a"]
+    assert (change.state, change.failed, change.reason) == (TaskState.WAITING, False, "storage-unavailable")
+    assert finished.not_before > NOW + timedelta(seconds=10)
+
+
 @pytest.mark.parametrize("outcome", [AttemptOutcome.LOST, AttemptOutcome.CANCELLED])
 def test_what_was_lost_or_cancelled_counts_against_nobody(outcome: AttemptOutcome) -> None:
     finished = judged(report(outcome, done("a"), failed="b"), claim({"b": 2}, number=3))

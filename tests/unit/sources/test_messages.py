@@ -25,7 +25,6 @@ from hilum.sources.messages import (
     Message,
     decode,
     encode_arrival,
-    event_of,
 )
 from hilum.sources.notifications import MessageRefused
 
@@ -80,7 +79,8 @@ class TestWhatIsWritten:
         assert encode_arrival(later, EVENT) == encode_arrival(read, EVENT)
 
     def test_what_the_event_says_beside_the_object_is_kept(self, read: Received) -> None:
-        assert event_of(encode_arrival(read, EVENT)) == EVENT
+        document = json.loads(isal_zlib.decompress(encode_arrival(read, EVENT).data))
+        assert Event(document["eventTime"], document["traceparent"]) == EVENT
 
     def test_a_header_is_compressed_and_a_short_message_is_not(self, read: Received) -> None:
         message = encode_arrival(read)
@@ -106,6 +106,10 @@ class TestWhatIsWritten:
         assert isinstance(item, Arrival)
         assert item.source == "sweep"
 
+    def test_nobody_else_says_in_whose_name_he_tells(self) -> None:
+        message = encode_arrival(ARRIVAL)
+        assert decoded(Message(message.data, {**message.attributes, "hilumOrigin": "task:1"})) == ARRIVAL
+
 
 class TestWhatIsRefused:
     def test_somebody_elses_message_is_foreign(self) -> None:
@@ -126,6 +130,17 @@ class TestWhatIsRefused:
             {"uri": "gs://inbox/a b"},
             {"uri": "gs://inbox"},
             {"generation": "newest"},
+            {"generation": "\u00b2"},
+            {"generation": str(1 << 63)},
+            {"size": 1 << 63},
+            {"uri": "gs://in box/1.dcm"},
+            {"uri": "gs://in\ud800box/1.dcm"},
+            {"md5": "\ud800" * 24},
+            {"crc32c": "abc"},
+            {"header": None, "problem": {"reason": "truncated", "ignored": False, "detail": "\ud800"}},
+            {"header": None, "problem": {"reason": "truncated", "ignored": False, "detail": "a\0b"}},
+            {"header": None, "problem": {"reason": "two words", "ignored": False, "detail": ""}},
+            {"header": None, "problem": {"reason": "storage-refused", "ignored": False, "detail": ""}},
             {"generation": 17},
             {"size": "17"},
             {"size": -1},
@@ -153,6 +168,8 @@ class TestWhatIsRefused:
             {"sopInstanceUid": 12},
             {"transferSyntaxUid": None},
             {"facts": []},
+            {"facts": {"Modality": "\ud800"}},
+            {"facts": {"SliceThickness": float("nan")}},
             {"row": "{"},
             {"row": "[]"},
             {"row": '{"a": NaN}'},

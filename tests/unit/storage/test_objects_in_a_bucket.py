@@ -25,6 +25,7 @@ from hilum.kernel.digest import digest_bytes, digest_stream
 from hilum.model.subject import Member, revision_digest
 from hilum.storage import Storage, open_storage
 from hilum.storage.gcs import client
+from hilum.storage.interface import ChecksumMismatch
 from hilum.storage.objects import open_object, open_objects, version_at
 
 LARGE = os.urandom(1 << 20) * 20
@@ -121,8 +122,28 @@ class TestReading:
     ) -> None:
         uri = put(bucket, "a", b"a secret", tmp_path)
         proxy.rule = every(1, Changed({b"secret": b"s3cret"}, on_the_way_back=True))
-        with pytest.raises(client.ChecksumMismatch), open_object(uri) as stream:
-            stream.read()
+        with open_object(uri) as stream:
+            for _ in range(2):
+                with pytest.raises(ChecksumMismatch):
+                    stream.read()
+                stream.seek(0)
+            proxy.rule = lambda request: None
+            assert stream.read() == b"a secret"
+
+    def test_who_reads_an_object_that_comes_damaged_is_told_and_the_next_is_read(
+        self, bucket: str, proxy: Proxy, tmp_path: Path
+    ) -> None:
+        uris = [put(bucket, name, b"a secret", tmp_path) for name in ("bad", "good")]
+        damaged = Changed({b"secret": b"s3cret"}, on_the_way_back=True)
+        proxy.rule = lambda request: damaged if request.path.endswith("bad") else None
+        found = []
+        for _, opened in open_objects(uris):
+            assert not isinstance(opened, TerminalError)
+            try:
+                found.append(opened.read())
+            except ChecksumMismatch:
+                found.append(b"")
+        assert found == [b"", b"a secret"]
 
     def test_an_object_that_is_replaced_while_it_is_read_is_said_to_have_changed(
         self, bucket: str, tmp_path: Path
@@ -146,12 +167,21 @@ class TestReading:
                 stream.read()
         assert caught.value.reason == "changed-while-read"
 
-    def test_an_absent_object_is_missing_and_one_that_is_refused_unreadable(
+    def test_an_absent_object_is_missing_and_a_fault_of_ours_is_not_said_of_the_object(
         self, bucket: str, proxy: Proxy
     ) -> None:
-        assert reason(f"gs://{bucket}/nothing") == "object-missing"
+        uri = f"gs://{bucket}/nothing"
+        assert reason(uri) == "object-missing"
         proxy.rule = every(1, Refused(403))
-        assert reason(f"gs://{bucket}/nothing") == "unreadable"
+        assert reason(uri) == "storage-refused"
+        proxy.rule = every(1, Refused(401))
+        for ask in (lambda: reason(uri), lambda: version_at(uri), lambda: list(open_objects([uri]))):
+            with pytest.raises(TransientError) as caught:
+                ask()
+            assert caught.value.reason == "storage-credentials"
+        proxy.rule = every(1, Refused(400))
+        with pytest.raises(TransientError):
+            version_at(uri)
 
     @pytest.mark.parametrize("name", KINDS)
     def test_members_of_an_archive_in_a_bucket_are_read(self, name: str, bucket: str, tmp_path: Path) -> None:

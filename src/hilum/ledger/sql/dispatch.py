@@ -4,7 +4,7 @@ they are executed for every attempt, and putting one together costs as much as r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from hilum.ledger import schema
 from hilum.ledger.interface import Claim, Finished, RunInfo
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
-from hilum.ledger.sql.database import Database
+from hilum.ledger.sql.database import Database, chunks
 from hilum.ledger.sql.ends import record_ends
 from hilum.ledger.sql.needs import needed
 from hilum.ledger.sql.outbox import RowLists, post
@@ -66,13 +66,14 @@ RUNS_OF = run_query().where(schema.runs.c.id.in_(_among))
 TASKS_OF = select(schema.tasks).where(schema.tasks.c.run_id.in_(_among))
 EXTEND = (
     update(schema.segments)
-    .where(_segments.owner == bindparam("of_owner"), _running)
+    .where(_segments.id.in_(_among), _segments.owner == bindparam("of_owner"), _running)
     .values(lease_until=bindparam("until"))
 )
 OVERTAKEN = (
     select(_segments.id)
     .join(schema.runs, schema.runs.c.id == _segments.run_id)
     .where(
+        _segments.id.in_(_among),
         _segments.owner == bindparam("of_owner"),
         _running,
         schema.runs.c.state == RunState.SUPERSEDED.value,
@@ -83,7 +84,10 @@ TAKE_OVER = (
     .where(_segments.id.in_(_among))
     .values(owner=bindparam("to_owner"), lease_until=bindparam("until"))
 )
-OWNERS = union(select(_segments.owner).where(_running), select(schema.roles.c.owner))
+OWNERS = union(
+    select(_segments.owner).where(_running, _segments.lease_until >= bindparam("since")),
+    select(schema.roles.c.owner).where(schema.roles.c.lease_until >= bindparam("since")),
+)
 
 
 class Dispatching:
@@ -108,13 +112,17 @@ class Dispatching:
 
         return self.database.write(work)
 
-    def heartbeat(self, owner: str, now: datetime, lease: float) -> list[str]:
-        def work(connection: Connection) -> list[str]:
-            until = to_time(now + timedelta(seconds=lease))
-            connection.execute(EXTEND, {"of_owner": owner, "until": until})
-            return list(connection.execute(OVERTAKEN, {"of_owner": owner}).scalars())
+    def heartbeat(self, owner: str, segments: Collection[str], now: datetime, lease: float) -> list[str]:
+        until = to_time(now + timedelta(seconds=lease))
 
-        return self.database.write(work)
+        def work(connection: Connection) -> list[str]:
+            overtaken: list[str] = []
+            for part in chunks(sorted(segments)):
+                connection.execute(EXTEND, {"ids": part, "of_owner": owner, "until": until})
+                overtaken += connection.execute(OVERTAKEN, {"ids": part, "of_owner": owner}).scalars()
+            return overtaken
+
+        return self.database.write(work) if segments else []
 
     def finish(self, owner: str, finished: Sequence[Finished], now: datetime) -> list[bool]:
         return self.database.write(lambda connection: record_ends(connection, owner, finished, now))
@@ -149,9 +157,10 @@ class Dispatching:
 
         return self.database.write(work)
 
-    def owners(self) -> list[str]:
+    def owners(self, now: datetime | None = None) -> list[str]:
+        since = {"since": to_time(now) if now else 0}
         with self.database.read() as connection:
-            return sorted(connection.execute(OWNERS).scalars())
+            return sorted(connection.execute(OWNERS, since).scalars())
 
     def next_ready(self) -> datetime | None:
         query = select(func.min(_segments.ready_at)).where(_segments.state == "ready")

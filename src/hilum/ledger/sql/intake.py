@@ -8,14 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from hilum.audit import Witness, nobody
 from hilum.errors import UsageError
 from hilum.kernel.address import INSIDE, archive_of, member_version
 from hilum.kernel.digest import short_id
 from hilum.ledger import schema
-from hilum.ledger.counts import SWEEP
 from hilum.ledger.interface import Known
 from hilum.ledger.schema import from_time, to_time
 from hilum.ledger.sql import rows
@@ -24,8 +23,7 @@ from hilum.ledger.sql.older import header_line as row_line
 from hilum.ledger.sql.older import received_row
 from hilum.ledger.sql.outbox import HEADERS, RowLists, next_value, post
 from hilum.ledger.sql.subjects import add_to_subjects, reopen
-from hilum.model.arrival import (
-    MISSING,
+from hilum.model.arrival import SWEEP, (
     REPLACED,
     Instance,
     Outcome,
@@ -117,15 +115,6 @@ class Intake:
     def digests(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
         with self.database.read() as connection:
             return _known_digests(connection, sop_instance_uids)
-
-    def count_below(self, roots: Sequence[str]) -> int:
-        uri, reason = schema.arrivals.c.uri, schema.arrivals.c.reason
-        below = or_(*(self.database.begins(uri, root) for root in roots))
-        query = select(func.count(uri.distinct())).where(
-            below, uri.not_like(f"%{INSIDE}%"), reason != MISSING
-        )
-        with self.database.read() as connection:
-            return int(connection.execute(query).scalar_one())
 
     def relocate(self, sop_instance_uid: str, digest: str, uri: str, size: int, version: str) -> None:
         table = schema.instances

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.errors import HilumError, TerminalError, TransientError, UsageError
 from hilum.storage.gcs.credentials import TOKEN_FILE, from_file
-from hilum.storage.interface import ObjectMissing, StorageFull
+from hilum.storage.interface import ChecksumMismatch, ObjectMissing, StorageFull
 
 if TYPE_CHECKING:
     from google.api_core.retry import Retry
@@ -32,12 +32,6 @@ PATIENCE = 60.0
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0
 TRANSIENT = (408, 429, *range(500, 600))
-
-
-class ChecksumMismatch(TransientError):
-    """Bytes were changed on their way."""
-
-    reason = "checksum-mismatch"
 
 
 class ObjectExists(TerminalError):

@@ -10,7 +10,7 @@ from hilum.kernel.address import bucket_object, bucket_object_uri
 from hilum.kernel.ahead import ahead
 from hilum.model.content import Attested
 from hilum.storage.gcs.client import TIMEOUT, open_bucket, payer, retries, told
-from hilum.storage.listing import Entry
+from hilum.storage.listing import WHY_NOT, Entry, waited_for
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 PAGE = 5000
 """Objects of a page at most; Cloud Storage gives 1,000 whatever more is asked for."""
 
-WHY_NOT = ("object-missing", "storage-refused")
 FIELDS = "items(name,size,generation,md5Hash,crc32c,timeCreated),nextPageToken"
 
 
@@ -42,7 +41,7 @@ def _entry_or_why_not(uri: str) -> Entry | TerminalError:
         return entry_at(uri)
     except TerminalError as error:
         if error.reason not in WHY_NOT:
-            raise
+            raise waited_for(error) from None
         return error
 
 
@@ -50,10 +49,8 @@ def generations(uris: Iterable[str]) -> Iterator[tuple[str, str | None]]:
     """Versions of objects by address; None where nothing is, or nobody lets us see."""
 
     def generation(uri: str) -> str | None:
-        try:
-            return entry_at(uri).version
-        except TerminalError:
-            return None
+        found = _entry_or_why_not(uri)
+        return found.version if isinstance(found, Entry) else None
 
     return ahead(generation, uris)
 

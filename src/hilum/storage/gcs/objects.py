@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hilum.dicom.limits import changed
-from hilum.errors import TerminalError, UnreadableError
+from hilum.errors import HilumError, TerminalError, UnreadableError
 from hilum.kernel.address import bucket_object
 from hilum.kernel.ahead import ahead
 from hilum.model.arrival import Arrival
-from hilum.storage.gcs.client import TIMEOUT, ChecksumMismatch, Crc32c, open_bucket, payer, retries, told
+from hilum.storage.gcs.client import TIMEOUT, Crc32c, open_bucket, payer, retries, told
 from hilum.storage.gcs.listing import entry_at
 from hilum.storage.gcs.transfer import download
-from hilum.storage.interface import ObjectMissing
-from hilum.storage.listing import Entry
+from hilum.storage.interface import ChecksumMismatch, ObjectMissing
+from hilum.storage.listing import OURS, Entry, waited_for
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
@@ -35,18 +36,17 @@ def open_in_bucket(uri: str, seen: Arrival | Entry | None = None) -> BinaryIO:
             it is now.
 
     Raises:
-        UnreadableError: ``object-missing``, or ``unreadable``: it may not be read.
-        TransientError: ``storage-unavailable``.
+        UnreadableError: ``object-missing``. TerminalError: ``storage-refused``, ``storage-error``.
+        TransientError: ``storage-unavailable``, or a fault of ours, such as ``storage-credentials``.
     """
     try:
         found = seen if seen is not None and seen.attested.crc32c else entry_at(uri)
+        blob = _blob(uri, found.version)
     except ObjectMissing:
         raise _missing() from None
     except TerminalError as error:
-        raise _unreadable(error) from None
-    return io.BufferedReader(
-        BucketObject(_blob(uri, found.version), found.size, found.attested.crc32c), FIRST
-    )
+        raise _told(error) from None
+    return io.BufferedReader(BucketObject(blob, found.size, found.attested.crc32c), FIRST)
 
 
 def open_ahead(
@@ -57,9 +57,12 @@ def open_ahead(
     def opened(uri: str) -> BinaryIO | TerminalError:
         try:
             stream = open_in_bucket(uri, seen.get(uri))
-            stream.peek(1)  # type: ignore[attr-defined]
+            with suppress(ChecksumMismatch):  # whoever reads is told
+                stream.peek(1)  # type: ignore[attr-defined]
         except TerminalError as error:
-            return error if isinstance(error, UnreadableError) else _unreadable(error)
+            if error.reason in OURS:
+                raise waited_for(error) from None
+            return error
         return stream
 
     return ahead(opened, uris)
@@ -88,10 +91,8 @@ def _missing() -> UnreadableError:
     )
 
 
-def _unreadable(error: TerminalError) -> UnreadableError:
-    return UnreadableError(
-        f"the object cannot be read: {error.message}", reason="unreadable", hint=error.hint
-    )
+def _told(error: TerminalError) -> HilumError:
+    return waited_for(error) if error.reason in OURS else error
 
 
 class BucketObject(io.RawIOBase):
@@ -165,6 +166,8 @@ class BucketObject(io.RawIOBase):
         self._checksum.update(self._piece)
         self._summed += len(self._piece)
         if self._summed == self._size and self._checksum.text != self._crc32c:
+            self._head = self._piece = b""  # or whoever reads on after the error is given them
+            self._summed, self._checksum = 0, Crc32c()
             raise ChecksumMismatch("an object arrives with other bytes than Cloud Storage has")
 
 

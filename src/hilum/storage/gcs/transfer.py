@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from hilum.kernel.digest import CHUNK
-from hilum.storage.gcs.client import TIMEOUT, ChecksumMismatch, Crc32c, retries, told
+from hilum.storage.gcs.client import TIMEOUT, Crc32c, retries, told
+from hilum.storage.interface import ChecksumMismatch
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
