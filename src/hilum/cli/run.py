@@ -98,8 +98,10 @@ def run(
 
 def inputs(paths: Sequence[str], manifests: Sequence[str]) -> list[str]:
     """What ``paths`` mean; refused before a home is made where nothing is named, or it is not there."""
+    from hilum.app.addresses import check_inputs
     from hilum.sources.inputs import named
 
+    check_inputs(paths)
     if not paths and not manifests:
         raise UsageError(
             "nothing is named to look at", hint="name a folder, a file or a pattern, or a list with --from"
