@@ -1,5 +1,5 @@
-"""Addresses as people name them, looked at before anything is made or asked. What is mistyped is told at once, else it
-would become a folder of that name, or an object that is missing.
+"""Addresses as people name them, looked at before anything is made or asked. What is mistyped is told at once: else
+it becomes a folder of that name, or an object that is missing.
 """
 
 from __future__ import annotations
