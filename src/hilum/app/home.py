@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.app import adapters
 from hilum.errors import UsageError
+from hilum.kernel.address import is_local
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.settings import Settings, load_settings
 
@@ -123,8 +124,13 @@ class Home:
 
     @property
     def results(self) -> Path:
-        """The tree of links to results, for people."""
+        """The tree of links to results, for people; see :attr:`links`."""
         return self.root / "results"
+
+    @property
+    def links(self) -> Path | None:
+        """:attr:`results`; None where the store is in a bucket, whose objects no link leads to."""
+        return self.results if is_local(self.storage.uri) else None
 
     @cached_property
     def actor(self) -> Actor:
@@ -260,14 +266,8 @@ class Home:
         observer: Observer | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Process what arrives in folders and buckets and through subscriptions, until ``stop``.
-
-        Args:
-            watch: folders, also as ``file://`` addresses, ``gs://bucket/prefix``, ``pubsub://project/subscription``.
-
-        Raises:
-            UsageError: ``unknown-scheme``, ``bad-bucket-address``, ``bad-subscription``.
-        """
+        """Process what arrives in folders and buckets and through subscriptions, until ``stop``; raises as
+        :func:`hilum.app.addresses.check_watched`."""
         from hilum.app.addresses import check_watched
         from hilum.engine.lead import Leadership
         from hilum.engine.serve import serve
@@ -323,7 +323,7 @@ class Home:
             clock=self.clock,
             owner=owner,
             memory_cap=self.settings.memory_bytes,
-            results=self.results,
+            results=self.links,
             observer=observer,
             readers=self.settings.workers or default_workers(),
             images=self.images if any(has_images) else None,
@@ -461,7 +461,7 @@ class Home:
         from hilum.engine.recorder import Recorder
 
         owner = f"{socket.gethostname()}/{os.getpid()}/record"
-        parts = (self.ledger, self.warehouse, self.storage, self.clock, owner, self.results)
+        parts = (self.ledger, self.warehouse, self.storage, self.clock, owner, self.links)
         if not self.settings.telemetry:
             return Recorder(*parts)
         return Recorder(*parts, recorded=self._watching.watch.recorded)
