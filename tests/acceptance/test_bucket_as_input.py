@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from beds.inbox import Inbox, resources
 from beds.pubsub import Lane
 from beds.real import real_file
 from hilum.dicom.phantom import chest_ct
+from hilum.kernel.address import bucket_object_uri
 from hilum.kernel.clock import SystemClock
 from hilum.kernel.logging import configure
 from hilum.sources.bucket import WatchedBucket
@@ -182,6 +184,75 @@ def test_a_sweep_finds_what_events_did_not_tell_and_says_so(
     assert (told["listed"], told["known"], told["found"]) == (20, 18, {"accepted": 2})
     assert command("sweep", f"gs://{inbox.bucket}", home=home).out == "20 objects: 20 known, 0 were not\n"
     command("sweep", f"gs://{inbox.bucket}/nothing", home=home, code=2)
+
+
+@pytest.mark.parametrize("name", ["in/one.dcm", "one", "in/[1].dcm"])
+def test_one_object_that_is_named_is_swept_as_it_is_run_over(
+    bucket: str, scan: tuple[Path, ...], tmp_path: Path, name: str
+) -> None:
+    from google.cloud import storage
+
+    for each in (name, f"{name}-2", "another"):
+        storage.Client(project="test").bucket(bucket).blob(each).upload_from_filename(scan[0])
+    address = bucket_object_uri(bucket, name)
+    said = command("sweep", address, home=tmp_path / "home").out
+    assert said == "1 object: 0 known, 1 were not: 1 accepted\n"
+    assert "1 object: 1 unchanged" in command("run", address, home=tmp_path / "home").out
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_ctrl_c_ends_a_sweep_with_130_and_one_line_and_the_next_finds_the_rest(
+    bucket: str, cloud_storage: CloudStorage, scan: tuple[Path, ...], tmp_path: Path, form: list[str]
+) -> None:
+    put(bucket, scan)
+    read = Held()
+    with faulty(cloud_storage.host) as proxy:
+        proxy.rule = lambda request: read if request.query.get("alt") == ["media"] else None
+        yard = Yard(tmp_path / "home", [], environment={"STORAGE_EMULATOR_HOST": proxy.host})
+        sweep = yard.command("sweep", f"gs://{bucket}", *form)
+        assert read.done.wait(60)
+        sweep.process.send_signal(signal.SIGINT)
+        read.go.set()
+        code, said = sweep.finish()
+    assert code == 130
+    if form:
+        assert json.loads(said)["interrupted"] is True
+    else:
+        assert said.startswith("stopped early, the next sweep lists anew; so far ")
+        assert len(said.splitlines()) == 1
+    told = command("sweep", f"gs://{bucket}", "--json", home=tmp_path / "home").json
+    assert (told["listed"], told["interrupted"]) == (len(scan), False)
+    assert accepted(tmp_path / "home") == len(scan)
+
+
+def test_a_second_ctrl_c_ends_a_sweep_with_130_and_one_line_too(
+    bucket: str, cloud_storage: CloudStorage, scan: tuple[Path, ...], tmp_path: Path
+) -> None:
+    put(bucket, scan)
+    read = Held()
+    with faulty(cloud_storage.host) as proxy:
+        proxy.rule = lambda request: read if request.query.get("alt") == ["media"] else None
+        yard = Yard(tmp_path / "home", [], environment={"STORAGE_EMULATOR_HOST": proxy.host})
+        sweep = yard.command("sweep", f"gs://{bucket}")
+        assert read.done.wait(60)
+        sweep.process.send_signal(signal.SIGINT)
+        wait_until(lambda: not pending(sweep.process.pid, signal.SIGINT))
+        sweep.process.send_signal(signal.SIGINT)
+        wait_until(lambda: not pending(sweep.process.pid, signal.SIGINT))
+        read.go.set()
+        code, said = sweep.finish()
+    assert (code, said.strip()) == (130, "hilum: stopped at once; the next run goes on from here")
+    assert yard.quiet() == []
+
+
+def pending(process: int, number: signal.Signals) -> bool:
+    """Whether a signal waits for its process to take it."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return any(
+        int(line.split()[1], 16) >> (number - 1) & 1
+        for line in status.splitlines()
+        if line.startswith(("ShdPnd:", "SigPnd:"))
+    )
 
 
 def test_of_events_one_in_twenty_is_lost_and_the_engine_that_lists_the_bucket_ends_complete(

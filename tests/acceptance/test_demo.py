@@ -42,3 +42,11 @@ def test_the_second_time_nothing_is_computed(demo: tuple[Path, Said]) -> None:
     said = hilum("demo", cwd=folder)
     assert "162 objects: 162 unchanged" in said.out
     assert "up to date, nothing had to be computed" in said.out
+
+
+def test_its_sheet_has_the_pictures_of_a_store_in_a_bucket_too(
+    demo: tuple[Path, Said], bucket: str, tmp_path: Path
+) -> None:
+    hilum("demo", cwd=tmp_path, HILUM_STORE=f"gs://{bucket}/hilum")
+    sheets = [Image.open(folder / "demo" / "montage.png") for folder in (demo[0], tmp_path)]
+    assert sheets[0].tobytes() == sheets[1].tobytes()

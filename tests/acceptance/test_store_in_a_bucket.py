@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import hilum as api
 from beds.commands import hilum
 from beds.faults import Cut, Lost, Refused, every, faulty
 from beds.gcs import CloudStorage
+from beds.real import real_file
 
 MADE = "SELECT step, path, digest, size FROM artifacts ORDER BY ALL"
 
@@ -37,3 +39,17 @@ def test_a_store_in_a_bucket_behind_a_bad_network_holds_the_same_results(
     assert "nothing had to be computed" in again.out
     assert list((tmp_path / "out").rglob("*.nii.gz"))
     assert proxy.faulted > 5
+
+
+def test_where_results_are_in_a_bucket_its_address_is_told_and_no_tree_of_empty_folders_made(
+    bucket: str, tmp_path: Path
+) -> None:
+    store = {"HILUM_STORE": f"gs://{bucket}/hilum"}
+    said = hilum("run", real_file("CT_small.dcm"), cwd=tmp_path, **store).out
+    assert said.splitlines()[-1] == f"1 run; results in gs://{bucket}/hilum: see `hilum export`"
+    hilum("doctor", "--mend", cwd=tmp_path, **store)
+    assert not (tmp_path / ".hilum" / "results").exists()
+    with api.open(tmp_path / ".hilum", store=store["HILUM_STORE"]) as home:
+        assert home.links is None
+    hilum("export", "out", cwd=tmp_path, **store)
+    assert list((tmp_path / "out").rglob("montage.png"))

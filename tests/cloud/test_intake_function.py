@@ -15,7 +15,7 @@ import pytest
 
 import hilum
 from beds.engines import wait_until
-from beds.faults import Held, Proxy, Refused, faulty, first
+from beds.faults import Changed, Held, Proxy, Refused, faulty, first
 from beds.functions import CloudEvent, Eventarc, Function
 from beds.gcs import CloudStorage
 from beds.inbox import Inbox, resources
@@ -28,7 +28,7 @@ from hilum.engine.serve import serve
 from hilum.kernel.clock import SystemClock
 from hilum.kernel.trace import arrival_trace
 from hilum.model.arrival import Arrival, Received
-from hilum.model.content import attested_digest
+from hilum.model.content import NOTHING, attested_digest
 from hilum.sources.messages import ENCODING, Message, decode
 from hilum.sources.pubsub import PubSubSource
 
@@ -118,6 +118,43 @@ class TestWhatItTells:
         assert (found["text"].problem, found["text"].ignored) == ("not-dicom", True)
         assert found["none"].problem == "empty"
 
+    def test_of_an_event_without_checksums_the_bucket_is_asked_for_them(
+        self, inbox: Inbox, arrivals: Lane, serve_function: Start, scan: Path
+    ) -> None:
+        resource = inbox.put("a.dcm", scan)
+        function = serve_function("intake", HILUM_ARRIVALS=arrivals.topic)
+        for absent in ((), ("crc32c",), ("crc32c", "md5Hash")):
+            kept = {key: value for key, value in resource.items() if key not in absent}
+            assert CloudEvent(kept).binary(function)[0] == 200
+        first, *others = told_of(arrivals, 3)
+        assert first.instance is not None
+        assert [(each.instance, each.arrival.attested) for each in others] == [
+            (first.instance, first.arrival.attested)
+        ] * 2
+
+    @pytest.mark.parametrize("size", [0, 1 << 17])
+    def test_an_object_of_which_nobody_says_a_checksum_is_left_to_the_engine(
+        self,
+        inbox: Inbox,
+        proxy: Proxy,
+        arrivals: Lane,
+        serve_function: Start,
+        scan: Path,
+        size: int,
+    ) -> None:
+        resource = inbox.put("a.dcm", scan.read_bytes() + bytes(size))
+        proxy.rule = lambda request: Changed(
+            {b'"crc32c"': b'"other"', b'"md5Hash"': b'"another"'}, on_the_way_back=True
+        )
+        function = serve_function("intake", HILUM_ARRIVALS=arrivals.topic)
+        bare = {key: value for key, value in resource.items() if key not in ("crc32c", "md5Hash")}
+        assert CloudEvent(bare).binary(function)[0] == 200
+        [message] = arrivals.take(1)
+        found = told(message)
+        assert isinstance(found, Arrival)
+        assert (found.version, found.attested) == (resource["generation"], NOTHING)
+        assert function.events[-1]["message"].startswith("nobody says what the object's bytes are")
+
     def test_an_archive_is_left_to_the_engine(
         self, inbox: Inbox, arrivals: Lane, serve_function: Start, scan: Path
     ) -> None:
@@ -150,15 +187,18 @@ class TestWhatGoesWrong:
         assert arrivals.rest() == []
         assert [event["message"] for event in function.events] == ["the object is gone or was replaced"] * 2
 
+    @pytest.mark.parametrize("replaced", [False, True])
     def test_without_a_checksum_in_its_event_an_object_that_is_gone_is_no_message_either(
-        self, inbox: Inbox, arrivals: Lane, serve_function: Start, scan: Path
+        self, inbox: Inbox, arrivals: Lane, serve_function: Start, scan: Path, replaced: bool
     ) -> None:
         resource = inbox.put("gone.dcm", scan)
-        inbox.delete("gone.dcm")
+        inbox.put("gone.dcm", b"words") if replaced else inbox.delete("gone.dcm")
         function = serve_function("intake", HILUM_ARRIVALS=arrivals.topic)
         bare = {key: value for key, value in resource.items() if key not in ("crc32c", "md5Hash")}
         assert CloudEvent(bare).binary(function)[0] == 200
-        assert function.events[-1]["message"] == "the object is gone or was replaced"
+        last = function.events[-1]
+        assert last["message"] == "the object is gone or was replaced"
+        assert last["reason"] == ("changed-while-read" if replaced else "object-missing")
         assert arrivals.rest() == []
 
     def test_a_placeholder_of_a_folder_is_passed_over(
@@ -167,6 +207,9 @@ class TestWhatGoesWrong:
         function = serve_function("intake", HILUM_ARRIVALS=arrivals.topic)
         assert CloudEvent({**inbox.put("a", b""), "name": "in/"}).binary(function)[0] == 200
         assert arrivals.rest() == []
+        assert [(event["message"], event["reason"]) for event in function.events] == [
+            ("an event was passed over", "folder-placeholder")
+        ]
 
     def test_what_comes_with_other_bytes_than_its_event_attests_is_left_to_the_engine(
         self, inbox: Inbox, arrivals: Lane, serve_function: Start, scan: Path

@@ -11,7 +11,9 @@ import pytest
 
 import hilum
 from beds.engines import wait_until
+from beds.faults import Changed, faulty
 from beds.functions import Function
+from beds.gcs import CloudStorage
 from beds.inbox import Inbox, resources
 from beds.pubsub import Lane
 from hilum.dicom.phantom import chest_ct
@@ -21,6 +23,7 @@ from hilum.model.arrival import Arrival
 from hilum.sources.messages import Message, decode
 from hilum.sources.pubsub import PubSubSource
 from hilum.sources.pubsub_client import Topic
+from hilum.storage.gcs.listing import FIELDS
 
 Start = Callable[..., Function]
 MakeLane = Callable[..., Lane]
@@ -56,6 +59,41 @@ def test_it_tells_of_every_object_below_its_prefix_as_the_bucket_would(
     assert {(each.uri, each.version, each.attested) for each in found} <= {
         (each.uri, each.version, each.attested) for each in from_bucket
     }
+
+
+def test_a_placeholder_of_a_folder_is_no_object_and_any_name_comes_through(
+    inbox: Inbox, talking_storage: CloudStorage, pubsub: MakeLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator keeps objects as files, so a listing of it cannot have such a name: the proxy puts one in."""
+    arrivals = pubsub()
+    inbox.put("placeholder", b"")
+    inbox.put("a?%20#\u00fc !.dcm", b"1")
+    with faulty(talking_storage.host) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.host)
+        renamed = Changed({b'"name":"placeholder"': b'"name":"placeholde/"'}, on_the_way_back=True)
+        proxy.rule = lambda request: renamed if request.path.endswith("/o") else None
+        swept = Sweep(f"gs://{inbox.bucket}", None, 0.0, Topic(arrivals.topic))()
+        [listing] = proxy.seen
+    assert (swept.listed, swept.published) == (1, 1)
+    [found] = told(arrivals, 1)
+    assert found.uri == f"gs://{inbox.bucket}/a%3F%2520%23%C3%BC%20%21.dcm"
+    assert listing.query["fields"] == [FIELDS]
+
+
+@pytest.mark.parametrize(("where", "payer"), [("?user_project=mine", "mine"), ("", "theirs")])
+def test_whoever_is_named_pays_for_the_listing(
+    where: str,
+    payer: str,
+    inbox: Inbox,
+    talking_storage: CloudStorage,
+    pubsub: MakeLane,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "theirs")
+    with faulty(talking_storage.host) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.host)
+        Sweep(f"gs://{inbox.bucket}{where}", None, 0.0, Topic(pubsub().topic))()
+        assert [request.query["userProject"] for request in proxy.seen] == [[payer]]
 
 
 @pytest.mark.parametrize(("age", "published"), [(5 * 60, 0), (3600, 3), (25 * 3600, 3), (27 * 3600, 0)])

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hilum.errors import UsageError
-from hilum.kernel.address import is_in_bucket
+from hilum.kernel.address import is_in_bucket, is_local, local_path
 from hilum.kernel.clock import Clock
 from hilum.settings import Settings, parse_bytes
+from hilum.sources.interface import SUBSCRIPTION
 
 if TYPE_CHECKING:
     from hilum.executors.interface import Executor
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from hilum.sources.interface import Source
     from hilum.storage import Storage
     from hilum.warehouse.interface import Warehouse
-
-SUBSCRIPTION = "pubsub://"
 
 
 def ledger_url(settings: Settings, home: Path) -> str:
@@ -75,8 +74,9 @@ def _watched(settings: Settings, home: Path, clock: Clock, address: str | Path, 
         return WatchedBucket(str(address), clock, sweep=settings.sweep, events=events)
     from hilum.sources.watch import WatchedFolder
 
+    folder = local_path(str(address)) if is_local(str(address)) else address
     return WatchedFolder(
-        Path(address).expanduser().absolute(),
+        Path(folder).expanduser().absolute(),
         clock,
         still=settings.still,
         sweep=settings.sweep,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.app import adapters
 from hilum.errors import UsageError
+from hilum.kernel.address import is_local
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.settings import Settings, load_settings
 
@@ -123,8 +124,13 @@ class Home:
 
     @property
     def results(self) -> Path:
-        """The tree of links to results, for people."""
+        """The tree of links to results, for people; see :attr:`links`."""
         return self.root / "results"
+
+    @property
+    def links(self) -> Path | None:
+        """:attr:`results`; None where the store is in a bucket, whose objects no link leads to."""
+        return self.results if is_local(self.storage.uri) else None
 
     @cached_property
     def actor(self) -> Actor:
@@ -178,9 +184,9 @@ class Home:
             observer: told what happens.
             stop: asked now and then; True ends the run early, what is at work is finished first.
         """
-        from hilum.sources.inputs import Inputs
+        from hilum.app.addresses import inputs
 
-        source = Inputs(paths, self.clock, manifests=manifests, skip=[self.root])
+        source = inputs(paths, manifests, self.clock, self.root)
         engine = self.engine(pipelines, observer)
         try:
             return engine.process(source, verify=verify, stop=stop)
@@ -205,11 +211,11 @@ class Home:
             observer: told what happens.
             stop: asked now and then; True ends the index early, and the next one goes on.
         """
+        from hilum.app.addresses import inputs
         from hilum.engine.index import Indexer
         from hilum.engine.readers import default_workers
-        from hilum.sources.inputs import Inputs
 
-        source = Inputs(paths, self.clock, manifests=manifests, skip=[self.root])
+        source = inputs(paths, manifests, self.clock, self.root)
         indexer = Indexer(
             self.warehouse,
             self._recorder(),
@@ -231,19 +237,19 @@ class Home:
         A listing is compared with the ledger page by page; what the ledger knows is not read.
 
         Args:
-            addresses: ``gs://bucket/prefix`` or patterns.
+            addresses: ``gs://bucket/prefix``, ``gs://bucket/object`` or patterns.
             observer: told what happens.
             stop: asked now and then; True ends the sweep early, and the next one begins anew.
 
         Raises:
-            UsageError: ``no-such-path`` where nothing is.
+            UsageError: ``not-in-a-bucket``, ``bad-bucket-address``; ``no-such-path`` where nothing is.
         """
+        from hilum.app.addresses import swept
         from hilum.engine.intake import Intake
         from hilum.engine.readers import default_workers
         from hilum.engine.settle import follow_moves
-        from hilum.sources.bucket import Sweep
-        from hilum.sources.inputs import named
 
+        source = swept(addresses, self.clock)
         intake = Intake(
             self.ledger,
             self.clock,
@@ -251,7 +257,7 @@ class Home:
             lambda subjects: follow_moves(self.ledger, self.storage, subjects),
             self.settings.workers or default_workers(),
         )
-        return intake.take(Sweep(named(addresses), self.clock), stop=stop)
+        return intake.take(source, stop=stop)
 
     def serve(
         self,
@@ -260,13 +266,16 @@ class Home:
         observer: Observer | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Process what arrives in folders and buckets and through subscriptions, until ``stop``."""
+        """Process what arrives in folders and buckets and through subscriptions, until ``stop``; raises as
+        :func:`hilum.app.addresses.check_watched`."""
+        from hilum.app.addresses import check_watched
         from hilum.engine.lead import Leadership
         from hilum.engine.serve import serve
         from hilum.model.codec import to_json
         from hilum.ops.health import Health, Pulse
         from hilum.ops.metrics import exposition
 
+        check_watched(watch)
         engine, watching = self._watched(self.pipelines(pipelines), observer)
         self._audit(
             "engine-configured", to_json(self.settings), [each.plan.spec for each in engine.planner.pipelines]
@@ -314,7 +323,7 @@ class Home:
             clock=self.clock,
             owner=owner,
             memory_cap=self.settings.memory_bytes,
-            results=self.results,
+            results=self.links,
             observer=observer,
             readers=self.settings.workers or default_workers(),
             images=self.images if any(has_images) else None,
@@ -452,7 +461,7 @@ class Home:
         from hilum.engine.recorder import Recorder
 
         owner = f"{socket.gethostname()}/{os.getpid()}/record"
-        parts = (self.ledger, self.warehouse, self.storage, self.clock, owner, self.results)
+        parts = (self.ledger, self.warehouse, self.storage, self.clock, owner, self.links)
         if not self.settings.telemetry:
             return Recorder(*parts)
         return Recorder(*parts, recorded=self._watching.watch.recorded)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 TILE, CAPTION, GAP = 240, 18, 6
 GROUND, INK = (24, 24, 28), (225, 225, 225)
 
 
-def write_contact_sheet(target: Path, pictures: Sequence[tuple[Path, str]], across: int = 6) -> None:
-    """Write a PNG of all ``pictures`` (file, caption), each fitted into a square of 240 pixels."""
+def write_contact_sheet(target: Path, pictures: Sequence[tuple[BinaryIO, str]], across: int = 6) -> None:
+    """Write a PNG of all ``pictures`` (an image file, caption), each fitted into a square of 240 pixels."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(size=12)
@@ -20,10 +21,10 @@ def write_contact_sheet(target: Path, pictures: Sequence[tuple[Path, str]], acro
     size = (columns * step[0] + GAP, math.ceil(len(pictures) / columns) * step[1] + GAP)
     sheet = Image.new("RGB", size, GROUND)
     draw = ImageDraw.Draw(sheet)
-    for number, (path, caption) in enumerate(pictures):
+    for number, (file, caption) in enumerate(pictures):
         left = number % columns * step[0] + GAP
         top = number // columns * step[1] + GAP
-        with Image.open(path) as picture:
+        with Image.open(file) as picture:
             scale = TILE / max(picture.size)
             fitted = picture.convert("RGB").resize(
                 (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))),

@@ -5,13 +5,14 @@ All of it stays in one folder, to be played with: scans, pipelines, a step's sou
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -147,14 +148,13 @@ def _show_series(home: Home, folder: Path) -> None:
     click.echo(f"\nall previews on one sheet: {click.style(shown_path(sheet.absolute()), bold=True)}")
 
 
-def _pictures(home: Home, series: Sequence[dict[str, Any]]) -> Iterator[tuple[Path, str]]:
-    """Files and captions: the lungs that the example found, then every series' preview."""
+def _pictures(home: Home, series: Sequence[dict[str, Any]]) -> Iterator[tuple[BinaryIO, str]]:
+    """Pictures and captions: the lungs that the example found, then every series' preview."""
     for name, words in (("lungs.png", " lungs found"), ("montage.png", "")):
         objects = {row["uid"]: row["object"] for row in home.query(PICTURES, [name]).to_pylist()}
         for each in series:
-            path = home.storage.local_path(objects[each["uid"]]) if each["uid"] in objects else None
-            if path is not None:
-                yield path, f"{_name(each)}{words}"
+            if each["uid"] in objects:
+                yield io.BytesIO(home.storage.read(objects[each["uid"]])), f"{_name(each)}{words}"
 
 
 def _show_truth(home: Home) -> None:

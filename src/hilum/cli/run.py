@@ -98,8 +98,10 @@ def run(
 
 def inputs(paths: Sequence[str], manifests: Sequence[str]) -> list[str]:
     """What ``paths`` mean; refused before a home is made where nothing is named, or it is not there."""
+    from hilum.app.addresses import check_inputs
     from hilum.sources.inputs import named
 
+    check_inputs(paths)
     if not paths and not manifests:
         raise UsageError(
             "nothing is named to look at", hint="name a folder, a file or a pattern, or a list with --from"
@@ -156,7 +158,7 @@ def show(home: Home, report: RunReport, attempts: int, *, as_json: bool) -> None
     show_failures(dead)
     if waiting := report.intake.get("quarantined"):
         click.echo(f"{counted(waiting, 'object')} in quarantine: see `hilum quarantine list`")
-    click.echo(f"{_done(report, attempts)}; results in {shown_path(home.results)}")
+    click.echo(f"{_done(report, attempts)}; results in {_where(home)}")
 
 
 def by_step(report: RunReport, tasks: Sequence[TaskInfo]) -> list[dict[str, Any]]:
@@ -184,6 +186,11 @@ def shown_path(path: Path) -> str:
     """A path as short as it can be said from here."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _where(home: Home) -> str:
+    """The tree of results, or the address of a store that has none."""
+    return f"{home.storage.uri}: see `hilum export`" if home.links is None else shown_path(home.links)
 
 
 def _done(report: RunReport, attempts: int) -> str:

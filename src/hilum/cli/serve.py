@@ -54,6 +54,9 @@ def serve(
 
     SIGTERM or Ctrl-C: what is at work is finished, nothing new is begun, and the process ends with 0.
     """
+    from hilum.app.addresses import check_watched
+
+    check_watched(watch)
     options.settings |= {"still": still, "sweep": sweep, "slots": slots, "lead": lead, "health": health}
     with options.open(create=True, log_level="info") as home:
         home.serve(*watch, pipelines=pipelines, stop=stop_on_signals())

@@ -9,18 +9,21 @@ twice, and the engine knows it by address and generation. What goes wrong goes o
 - The object has no header that could be read: that is what the message says, and the engine quarantines it.
 - The object is gone or was replaced: there is nothing to tell, and a newer generation has an event of its own.
 
-What comes with other bytes than the event attests is left to the engine, which asks the bucket what is right.
+What comes with other bytes than the event attests is left to the engine, which asks the bucket what is right; so is
+what has no checksum in its event nor in its bucket.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hilum.dicom.limits import changed
 from hilum.engine.receive import GONE, received
 from hilum.errors import HilumError, TerminalError, TransientError
 from hilum.functions import environment
@@ -34,7 +37,7 @@ from hilum.sources.pubsub_client import Topic
 from hilum.storage.archives import kind_of
 from hilum.storage.gcs.objects import open_in_bucket
 from hilum.storage.interface import ChecksumMismatch
-from hilum.storage.listing import NOT_ITS_FAULT
+from hilum.storage.listing import NOT_ITS_FAULT, entries_at
 
 if TYPE_CHECKING:
     from hilum.ops.telemetry import SpanTeller
@@ -116,10 +119,16 @@ class Intake:
         if kept.keeps(arrival_trace(arrival.uri, arrival.version)):
             teller.export([read_span(arrival.uri, arrival.version, began, self._clock.now(), item.problem)])
 
-    def _read(self, arrival: Arrival) -> Received:
-        """The generation that the event tells of; what the event says of it need not be asked for."""
+    def _read(self, arrival: Arrival) -> Arrival | Received:
+        """The generation that the event tells of; what the event says of it need not be asked for. Where nobody says
+        what its bytes are, it stays unread."""
+        opened: Opened
         try:
-            opened: Opened = open_in_bucket(arrival.uri, arrival)
+            arrival = arrival if arrival.attested.crc32c else _attested(arrival)
+            if not arrival.attested.crc32c:
+                log.info("nobody says what the object's bytes are, so it is left to the engine")
+                return arrival
+            opened = open_in_bucket(arrival.uri, arrival)
         except TerminalError as error:
             opened = error
         return received(arrival, opened, digest=False)
@@ -129,6 +138,21 @@ class Intake:
         if self._dead_letters is not None:
             reasons = {"hilumReason": error.reason, "hilumDetail": error.message}
             self._dead_letters.send(json.dumps(data).encode(), reasons)
+
+
+def _attested(arrival: Arrival) -> Arrival:
+    """The same with what its bucket says of it now.
+
+    Raises:
+        UnreadableError: ``object-missing``, or ``changed-while-read``: another generation took its place.
+        TransientError: as :func:`hilum.storage.listing.entries_at`.
+    """
+    [(_, entry)] = entries_at([arrival.uri])
+    if isinstance(entry, TerminalError):
+        raise entry
+    if entry.version != arrival.version:
+        raise changed()
+    return replace(arrival, attested=entry.attested)
 
 
 class CloudEvent(Protocol):

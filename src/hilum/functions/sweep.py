@@ -19,18 +19,18 @@ from typing import Any, Protocol
 
 from hilum.errors import HilumError, UsageError
 from hilum.functions import environment
+from hilum.kernel.address import bucket_object
 from hilum.kernel.clock import Clock, SystemClock
 from hilum.kernel.logging import get_logger
 from hilum.sources.messages import ORIGIN, Message
 from hilum.sources.notifications import ARRIVED, PAYLOAD
 from hilum.sources.pubsub_client import Topic
-from hilum.storage.gcs.client import TIMEOUT, open_bucket, retries, told
 from hilum.storage.gcs.location import GcsLocation
+from hilum.storage.listing import Entry, entries
 
 BUCKET, WINDOW, GRACE = "HILUM_BUCKET", "HILUM_WINDOW", "HILUM_GRACE"
 ALL = "all"
 ORIGIN_NAME = "sweep"
-FIELDS = "items(name,size,generation,md5Hash,crc32c,timeCreated),nextPageToken"
 
 log = get_logger(__name__)
 
@@ -75,34 +75,32 @@ class Sweep:
         now = self._clock.now()
         before = now - timedelta(seconds=self._grace)
         after = None if self._window is None else now - timedelta(seconds=self._window)
-        bucket = open_bucket(self._location.bucket, self._location.options.user_project)
-        with told():
-            prefix = self._location.prefix or None
-            for blob in bucket.list_blobs(prefix=prefix, fields=FIELDS, retry=retries(), timeout=TIMEOUT):
-                swept.listed += 1
-                created = blob.time_created
-                if created <= before and (after is None or created >= after):
-                    yield notification(blob)
+        where = self._location
+        for entry in entries(where.bucket, where.prefix, where.options.user_project):
+            swept.listed += 1
+            if entry.created <= before and (after is None or entry.created >= after):
+                yield notification(entry)
 
 
-def notification(blob: Any) -> Message:
-    """What the bucket would have said when it got this object, as a listing of Google's client gives it."""
+def notification(entry: Entry) -> Message:
+    """What the bucket would have said when it got this object."""
+    bucket, name = bucket_object(entry.uri)
     resource = {
-        "bucket": blob.bucket.name,
-        "name": blob.name,
-        "generation": str(blob.generation),
-        "size": str(blob.size),
-        "md5Hash": blob.md5_hash or "",
-        "crc32c": blob.crc32c,
-        "timeCreated": blob.time_created.isoformat(),
+        "bucket": bucket,
+        "name": name,
+        "generation": entry.version,
+        "size": str(entry.size),
+        "md5Hash": entry.attested.md5,
+        "crc32c": entry.attested.crc32c,
+        "timeCreated": entry.created.isoformat(),
     }
     attributes = {
         "eventType": ARRIVED,
         "payloadFormat": PAYLOAD,
-        "bucketId": blob.bucket.name,
-        "objectId": blob.name,
-        "objectGeneration": str(blob.generation),
-        "eventTime": blob.time_created.isoformat(),
+        "bucketId": bucket,
+        "objectId": name,
+        "objectGeneration": entry.version,
+        "eventTime": entry.created.isoformat(),
         ORIGIN: ORIGIN_NAME,
     }
     return Message(json.dumps(resource).encode(), attributes)

@@ -88,7 +88,7 @@ class Sweep(Source):
 
     def scan(self) -> Iterator[Arrival]:
         for address in self._addresses:
-            for entry in below(address):
+            for entry in at_or_below(address):
                 yield _arrival(entry, self._clock, self.name)
 
 
@@ -121,9 +121,14 @@ def is_anything(address: str) -> bool:
     Raises:
         TerminalError, TransientError: as :func:`hilum.storage.listing.entries`.
     """
-    if _may_be_object(address) and any(isinstance(entry, Entry) for _, entry in entries_at([address])):
-        return True
-    return any(True for _ in below(address))
+    return any(True for _ in at_or_below(address))
+
+
+def at_or_below(address: str) -> Iterator[Entry]:
+    """The object at an address; where none is, those below it or those that a pattern matches."""
+    looked_up = entries_at([address]) if _may_be_object(address) else ()
+    there = [entry for _, entry in looked_up if isinstance(entry, Entry)]
+    yield from there or below(address)
 
 
 def below(address: str) -> Iterator[Entry]:

@@ -38,8 +38,12 @@ class Entry:
     created: datetime
 
 
-def entries(bucket: str, prefix: str = "") -> Iterator[Entry]:
-    """Objects of which the name begins with ``prefix``, in the order of names, in pages as they are asked for.
+def entries(bucket: str, prefix: str = "", user_project: str = "") -> Iterator[Entry]:
+    """Objects of which the name begins with ``prefix``, in the order of names, in pages as they are asked for. Names
+    that end with a slash are folders that a console made, and are left out.
+
+    Args:
+        user_project: the project that pays; by default the one that the environment names.
 
     Raises:
         TerminalError: ``bucket-missing``, ``storage-refused``, ``storage-credentials``.
@@ -47,7 +51,7 @@ def entries(bucket: str, prefix: str = "") -> Iterator[Entry]:
     """
     from hilum.storage.gcs.listing import entries as listed
 
-    return listed(bucket, prefix)
+    return listed(bucket, prefix, user_project)
 
 
 def entries_at(uris: Iterable[str]) -> Iterator[tuple[str, Entry | TerminalError]]:

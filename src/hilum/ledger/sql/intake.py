@@ -23,8 +23,9 @@ from hilum.ledger.sql.older import header_line as row_line
 from hilum.ledger.sql.older import received_row
 from hilum.ledger.sql.outbox import HEADERS, RowLists, next_value, post
 from hilum.ledger.sql.subjects import add_to_subjects, reopen
-from hilum.model.arrival import SWEEP, (
+from hilum.model.arrival import (
     REPLACED,
+    SWEEP,
     Instance,
     Outcome,
     Quarantined,

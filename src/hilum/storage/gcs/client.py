@@ -86,26 +86,30 @@ class Crc32c:
 
 
 @contextmanager
-def told(name: str = "") -> Iterator[None]:
-    """What goes wrong in the block, as an error of ours; ObjectMissing where the object of this name is absent."""
+def told(name: str = "", bucket: str = "") -> Iterator[None]:
+    """What goes wrong in the block, as an error of ours; ObjectMissing where the object of this name is absent.
+
+    Args:
+        bucket: its name, for whoever has to find out which one is meant.
+    """
     try:
         yield
     except HilumError:
         raise
     except Exception as error:
-        known = error_of(error, name)
+        known = error_of(error, name, bucket)
         if known is error:
             raise
         raise known from None
 
 
-def error_of(error: Exception, name: str = "") -> Exception:
+def error_of(error: Exception, name: str = "", bucket: str = "") -> Exception:
     """An error of Google's client as one of ours; anything else as it came."""
     from google.api_core.exceptions import RetryError
     from google.auth.exceptions import GoogleAuthError
 
     if isinstance(error, RetryError) and isinstance(error.cause, Exception):
-        return error_of(error.cause, name)
+        return error_of(error.cause, name, bucket)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(
             "no space left to fetch an object", hint="free some space; the task is tried again"
@@ -123,7 +127,7 @@ def error_of(error: Exception, name: str = "") -> Exception:
             reason="storage-credentials",
             hint="run `gcloud auth application-default login`, or give the machine a service account",
         )
-    return _refused(status, str(error).lower(), name) if status else error
+    return _refused(status, str(error).lower(), name, bucket) if status else error
 
 
 def is_transient(error: Exception) -> bool:
@@ -147,18 +151,19 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, broken)
 
 
-def _refused(status: int, said: str, name: str) -> TerminalError | ChecksumMismatch:
+def _refused(status: int, said: str, name: str, bucket: str) -> TerminalError | ChecksumMismatch:
+    the_bucket = f"the bucket {bucket}" if bucket else "the bucket"
     if status == 404 and name:
         return ObjectMissing(f"storage has no object {name}")
     if status == 404:
         return TerminalError(
-            "the bucket does not exist", reason="bucket-missing", hint="check its name, or make it"
+            f"{the_bucket} does not exist", reason="bucket-missing", hint="check its name, or make it"
         )
     if status == 412:
         return ObjectExists("storage has an object of that name")
     if status == 403:
         return TerminalError(
-            "Cloud Storage refuses access",
+            f"Cloud Storage refuses access to {the_bucket}",
             reason="storage-refused",
             hint="roles/storage.objectUser on the bucket is needed, and use of the key where one is set",
         )

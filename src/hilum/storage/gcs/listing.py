@@ -21,10 +21,10 @@ PAGE = 5000
 FIELDS = "items(name,size,generation,md5Hash,crc32c,timeCreated),nextPageToken"
 
 
-def entries(bucket: str, prefix: str) -> Iterator[Entry]:
-    """See :func:`hilum.storage.listing.entries`. Names that end with a slash are folders that a console made."""
-    with told():
-        for blob in open_bucket(bucket, payer()).list_blobs(
+def entries(bucket: str, prefix: str, user_project: str) -> Iterator[Entry]:
+    """See :func:`hilum.storage.listing.entries`."""
+    with told(bucket=bucket):
+        for blob in open_bucket(bucket, user_project or payer()).list_blobs(
             prefix=prefix or None, page_size=PAGE, fields=FIELDS, retry=retries(), timeout=TIMEOUT
         ):
             if not blob.name.endswith("/"):
