@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -172,3 +174,26 @@ def test_recording_ends_after_a_while_and_the_rest_comes_later(
     assert recorder.record(until=clock.monotonic() + 5) == 4000
     assert recorder.record(until=clock.monotonic() + 1) == 2000
     assert recorder.record() == 2000
+
+
+def test_what_is_free_after_recording_goes_back_to_the_machine(ledger: Ledger, recorder: Recorder) -> None:
+    """Blocks of the C library that are free but for the last one, which it would keep; recording itself takes few."""
+    library = ctypes.CDLL(None)
+    library.malloc.restype = ctypes.c_void_p
+    library.free.argtypes = [ctypes.c_void_p]
+    blocks = [library.malloc(1 << 16) for _ in range(1 << 10)]
+    for block in blocks:
+        ctypes.memset(block, 1, 1 << 16)
+    *freed, last = blocks
+    for block in freed:
+        library.free(block)
+    ledger.record_arrivals([received(1)], NOW)
+    before = resident()
+    assert recorder.record() > 0
+    assert before - resident() > 32 << 20
+    library.free(last)
+
+
+def resident() -> int:
+    """Bytes of memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -19,6 +19,7 @@ from beds.helm import Helm
 from beds.terraform.fixtures import ROOT
 from hilum.executors.kubernetes import manifests
 from hilum.executors.kubernetes.settings import KubernetesSettings
+from hilum.kernel.trace import Sampling, sampling
 from hilum.settings import load_settings
 
 VALUES = CHART / "values-gke.yaml"
@@ -33,6 +34,8 @@ SAMPLES = {
     "module.warehouse.dataset": "project/hilum",
     "var.project": "project",
     "var.region": "europe-west4",
+    "var.topic": "projects/project/topics/hilum-arrivals",
+    "var.dead_letters": "projects/project/topics/hilum-dead-letters",
     'split("@", var.image)[0]': "hilum",
     'split("@", var.image)[1]': f"sha256:{'1' * 64}",
 }
@@ -95,6 +98,24 @@ def test_engine_and_migration_act_as_the_identity_that_terraform_bound(objects: 
     assert annotated == dict.fromkeys(bound, SAMPLES["module.identities.emails"])
     used = {template["spec"]["serviceAccountName"] for template in pod_templates(objects).values()}
     assert used == bound
+
+
+def test_traces_that_the_intake_function_begins_go_on_in_the_engine(
+    objects: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "hilum.toml").write_text(one(objects, "ConfigMap", "hilum")["data"]["hilum.toml"])
+    [container] = one(objects, "Deployment", "hilum")["spec"]["template"]["spec"]["containers"]
+    engine = {each["name"]: each.get("value", "") for each in container["env"]}
+    functions = read(ROOT / "modules" / "functions").of("locals")[0].body["functions"]
+    intake = evaluated(functions["intake"]["environment"])
+    where = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_RESOURCE_ATTRIBUTES")
+    assert {name: engine[name] for name in where} == {name: intake[name] for name in where}
+    for telemetry, environment in (
+        (intake["HILUM_TELEMETRY"], intake),
+        (load_settings(tmp_path, environment={}).telemetry, engine),
+    ):
+        assert sampling(telemetry, environment) == Sampling()
+    assert engine["OTEL_METRICS_EXPORTER"] == "none"  # they are scraped
 
 
 def test_attempts_have_no_identity_and_no_way_to_one(

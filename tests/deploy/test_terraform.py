@@ -20,9 +20,12 @@ from beds.terraform import access, against_schema, graph, secrets, written
 from beds.terraform.fixtures import ROOT
 from beds.terraform.policies import Checkov
 from beds.terraform.provider import Schema
+from hilum.kernel.trace import Sampling, sampling
+from hilum.ops import cloud_trace
 
 MONITORING = ROOT.parent / "monitoring"
 FUNCTIONS = ROOT.parents[1] / "functions"
+ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 HEAD = 'terraform {\n  required_version = ">= 1.9"\n}\n'
 
 
@@ -105,6 +108,18 @@ class TestContracts:
             documented |= {name for name, _ in rows}
             assert {name for name, meaning in rows if meaning.endswith("required")} <= given
         assert given <= documented
+
+    def test_traces_begin_at_the_function_where_its_account_may_write_them(self) -> None:
+        [functions] = read(ROOT / "modules" / "functions").of("locals")
+        given = functions.body["functions"]["intake"]["environment"]
+        endpoint = literal(given["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+        assert endpoint is not None
+        assert sampling(literal(given["HILUM_TELEMETRY"]) or "", {ENDPOINT: endpoint}) == Sampling()
+        assert cloud_trace.session(endpoint) is not None
+        assert given["OTEL_RESOURCE_ATTRIBUTES"] == '"gcp.project_id=${var.project}"'
+        production = read(ROOT / "examples" / "production").named("module")
+        assert '"intake"' in production["identities"].body["tracing"]
+        assert f'"{cloud_trace.HOST}"' in production["project"].body["apis"]
 
     def test_alerts_have_what_the_module_reads(self) -> None:
         text = (ROOT / "modules" / "monitoring" / "main.tf").read_text()

@@ -16,6 +16,7 @@ from hilum.errors import UsageError
 from hilum.executors.outputs import ManifestDamaged, find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
+from hilum.kernel.memory import give_back
 from hilum.ledger.interface import Ledger, Rows
 from hilum.model.arrival import RefusedRow
 from hilum.model.work import TaskState
@@ -89,6 +90,8 @@ class Recorder:
             written += sum(len(items) for items in batch.rows.values()) + batch.headers.count(b"\n")
             self._observer.recorded(written)
             self._count()
+        if written:  # batches are what an engine's memory rises and falls with
+            give_back()
         return written
 
     def begin(self) -> None:

@@ -2,7 +2,7 @@
 say where to, how often and which. Without the setting nothing of OpenTelemetry is imported.
 
     otlp     metrics and traces by OTLP over HTTP, to a collector
-    google   metrics to Cloud Monitoring; traces by OTLP where an endpoint is named
+    google   metrics to Cloud Monitoring; traces by OTLP where an endpoint is named, Google's own among them
 
 Telemetry never holds work up for long: a collector that does not answer costs one timeout, and is left alone for a
 while after that. What it missed is lost to it; the warehouse has it.
@@ -19,6 +19,7 @@ from hilum.errors import UsageError
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.kernel.trace import Sampling, sampling, switched_off
+from hilum.ops import cloud_trace
 from hilum.ops.instruments import BUCKETS, INSTRUMENTS, Attributes, Instrument
 from hilum.ops.metrics import HomeMetrics
 from hilum.ops.spans import Span, Story, spans_of
@@ -184,7 +185,10 @@ class SpanTeller:
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
         given = environment.get("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT") or environment.get(TIMEOUT)
-        self._exporter = OTLPSpanExporter(timeout=None if given else PATIENCE)
+        endpoint = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
+        self._exporter = OTLPSpanExporter(
+            timeout=None if given else PATIENCE, session=cloud_trace.session(endpoint)
+        )
         self._scope = InstrumentationScope("hilum", __version__)
         self._resource = resource
         self._clock = clock

@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 import pyarrow.types as kind
 
 from hilum.dicom.columns import is_sequence, place_of
+from hilum.kernel.memory import give_back
 from hilum.warehouse.encode import integers, numbers, order_of
 from hilum.warehouse.files import DataFile, damaged
-from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, give_back, open_file, writer
+from hilum.warehouse.parquet import GROUP_BYTES, GROUP_ROWS, open_file, writer
 from hilum.warehouse.repeated import numbered, repeated
 from hilum.warehouse.schemas import conform, schema_of, union_schema
 from hilum.warehouse.tables import BOOKS, Table

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.errors import TerminalError
 from hilum.kernel.clock import Clock, SystemClock
+from hilum.kernel.memory import give_back
 from hilum.model.arrival import RefusedRow
 from hilum.warehouse.files import (
     SPILL,
@@ -113,7 +114,6 @@ class LocalWarehouse(Warehouse):
     def compact(self) -> int:
         if not self.root.is_dir():
             return 0
-        from hilum.warehouse.parquet import give_back
         from hilum.warehouse.replaced import find_replaced
 
         gone = 0
@@ -143,7 +143,6 @@ class LocalWarehouse(Warehouse):
 
     def _compact(self, table: Table) -> int:
         from hilum.warehouse.compact import choose, merge, merged_schema
-        from hilum.warehouse.parquet import give_back
         from hilum.warehouse.schemas import shape_of
 
         folder = self.root / table.name

@@ -43,11 +43,6 @@ def write(path: Path, rows: pa.Table) -> None:
         out.write_table(rows, row_group_size=GROUP_ROWS)
 
 
-def give_back() -> None:
-    """Give memory that nothing uses any more back to the machine, which the C library does not by itself."""
-    pa.default_memory_pool().release_unused()
-
-
 def open_file(path: Path, numbered: Iterable[str] = ()) -> pq.ParquetFile:
     """Open a file to be read in a stream.
 

@@ -35,9 +35,14 @@ output "values" {
       instance = module.ledger.instance
     }
     store = { bucket = "gs://${module.buckets.results}/results" }
+    # Traces that the intake function begins go on in the engine. Its metrics are scraped instead.
+    engine = { telemetry = "otlp" }
     env = {
-      HILUM_DEAD_LETTERS = module.events.dead_letters
-      HILUM_WAREHOUSE    = "bigquery://${replace(module.warehouse.dataset, ".", "/")}?location=${var.region}"
+      HILUM_DEAD_LETTERS                 = module.events.dead_letters
+      HILUM_WAREHOUSE                    = "bigquery://${replace(module.warehouse.dataset, ".", "/")}?location=${var.region}"
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = "https://telemetry.googleapis.com/v1/traces"
+      OTEL_METRICS_EXPORTER              = "none"
+      OTEL_RESOURCE_ATTRIBUTES           = "gcp.project_id=${var.project}"
     }
     subscriptions  = ["pubsub://${var.project}/${module.events.subscription_name}"]
     serviceAccount = { annotations = { "iam.gke.io/gcp-service-account" = module.identities.emails["engine"] } }

@@ -12,7 +12,11 @@ locals {
       environment = {
         HILUM_ARRIVALS     = var.topic
         HILUM_DEAD_LETTERS = var.dead_letters
+        HILUM_TELEMETRY    = "google"
         THREADS            = "32" # as many as requests at once
+        # Its spans go straight to Cloud Trace, with its own account: there is no collector beside a function.
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = "https://telemetry.googleapis.com/v1/traces"
+        OTEL_RESOURCE_ATTRIBUTES           = "gcp.project_id=${var.project}"
       }
     }
     sweep = {
