@@ -1,9 +1,9 @@
 """Google's own Cloud Storage, BigQuery and Pub/Sub, for the suite in tests/on_google: what is made there bears the
 suite's name, and is gone when the test or the session ends, whether or not it failed.
 
-The project is that of HILUM_TEST_PROJECT, the credentials Google's application default ones. Where the clients' own
-variables name emulators (STORAGE_EMULATOR_HOST, BIGQUERY_EMULATOR_HOST, PUBSUB_EMULATOR_HOST) the same code talks to
-those, which shows that the suite and its removal work: see beds/google_rehearsal.py.
+The project is that of HILUM_TEST_PROJECT, the credentials Google's application default ones. In a rehearsal
+(beds/google_rehearsal.py) the same code talks to emulators, which shows that the suite and its removal work; that of
+BigQuery does not outlive many statements, so each test has one of its own.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from beds.bigquery import serving_bigquery
 from beds.pubsub import Lane
 
-PROJECT, LOCATION = "HILUM_TEST_PROJECT", "HILUM_TEST_LOCATION"
+PROJECT, LOCATION, REHEARSAL = "HILUM_TEST_PROJECT", "HILUM_TEST_LOCATION", "HILUM_TEST_REHEARSAL"
 NAME = "hilum-test-"
 """Begins the name of everything that the suite makes; a dataset has underscores for dashes."""
 ABSENT = f"{PROJECT} names no project on Google Cloud; docs/how-to/test-on-google-cloud.md says what it takes"
 
 
-def emulated() -> bool:
-    """Whether this is a rehearsal."""
-    return bool(os.environ.get("BIGQUERY_EMULATOR_HOST"))
+def rehearsing() -> bool:
+    """Whether emulators stand for Google."""
+    return bool(os.environ.get(REHEARSAL))
 
 
 def fresh() -> str:
@@ -52,7 +54,7 @@ class Datasets:
     def address(self) -> str:
         """A new dataset's, which nobody has made yet."""
         self.made.append(fresh().replace("-", "_"))
-        options = ["nesting=1"] if emulated() else []
+        options = ["nesting=1"] if rehearsing() else []
         options += [f"location={self.project.location}"] if self.project.location else []
         query = f"?{'&'.join(options)}" if options else ""
         return f"bigquery://{self.project.name}/{self.made[-1]}{query}"
@@ -69,7 +71,7 @@ def bigquery_client(project: Project) -> Any:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud.bigquery import Client
 
-    credentials = AnonymousCredentials() if emulated() else None  # type: ignore[no-untyped-call]
+    credentials = AnonymousCredentials() if rehearsing() else None  # type: ignore[no-untyped-call]
     return Client(project=project.name, credentials=credentials)
 
 
@@ -98,11 +100,15 @@ def google_bucket(google_project: Project) -> Iterator[str]:
 @pytest.fixture
 def google_datasets(google_project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Datasets]:
     """Datasets of the test's own."""
-    if emulated():  # an emulator takes its time
-        monkeypatch.setattr("hilum.warehouse.bigquery.warehouse.APPENDED_WITHIN", 300.0)
-    datasets = Datasets(google_project)
-    yield datasets
-    datasets.remove()
+    with ExitStack() as stack:
+        if rehearsing():
+            stack.enter_context(serving_bigquery()).point(monkeypatch)
+        datasets = Datasets(google_project)
+        yield datasets
+        datasets.remove()
+        with bigquery_client(google_project) as client:
+            there = {each.dataset_id for each in client.list_datasets()}
+        assert not there & set(datasets.made), "a dataset is left behind"
 
 
 @pytest.fixture

@@ -14,44 +14,39 @@ from pathlib import Path
 import beds.bigquery
 import beds.gcs
 import beds.pubsub
-from beds.google import NAME, PROJECT, Project, bigquery_client
+from beds.google import NAME, PROJECT, REHEARSAL
 
 ROOT = Path(__file__).parents[2]
 
 
 def rehearse(words: list[str]) -> int:
     """The exit code of pytest, or 1 where something is left behind."""
-    with beds.bigquery.serving_bigquery() as served:
-        storage, pubsub = beds.gcs.started(), beds.pubsub.PubSub()
-        try:
-            os.environ |= {
-                PROJECT: beds.bigquery.PROJECT,
-                "STORAGE_EMULATOR_HOST": storage.host,
-                "BIGQUERY_EMULATOR_HOST": served.door.host,
-                "BIGQUERY_EMULATOR_GRPC": served.door.grpc,
-                beds.pubsub.EMULATOR: pubsub.address,
-            }
-            code = subprocess.run(
-                [sys.executable, "-m", "pytest", "-m", "google", *words], cwd=ROOT
-            ).returncode
-            found = left_behind(beds.bigquery.PROJECT)
-        finally:
-            storage.stop()
-            pubsub.stop()
+    storage, pubsub = beds.gcs.started(), beds.pubsub.PubSub()
+    try:
+        os.environ |= {
+            REHEARSAL: "1",
+            PROJECT: beds.bigquery.PROJECT,
+            "STORAGE_EMULATOR_HOST": storage.host,
+            beds.pubsub.EMULATOR: pubsub.address,
+        }
+        command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-m", "google", *words]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        found = left_behind(beds.bigquery.PROJECT)
+    finally:
+        storage.stop()
+        pubsub.stop()
     print(f"left behind: {', '.join(found) or 'nothing'}")
     return code or int(bool(found))
 
 
 def left_behind(project: str) -> list[str]:
-    """Whatever is there still that bears the suite's name."""
+    """Buckets, topics and subscriptions that are there still; datasets are looked for by each test."""
     from google.cloud import pubsub_v1, storage
 
-    with bigquery_client(Project(project, "")) as client:
-        names = [each.dataset_id.replace("_", "-") for each in client.list_datasets()]
-    names += [each.name for each in storage.Client(project=project).list_buckets()]
-    within = f"projects/{project}"
-    names += [each.name for each in pubsub_v1.PublisherClient().list_topics(request={"project": within})]
-    names += pubsub_v1.SubscriberClient().list_subscriptions(request={"project": within})
+    names = [each.name for each in storage.Client(project=project).list_buckets()]
+    within = {"project": f"projects/{project}"}
+    names += [each.name for each in pubsub_v1.PublisherClient().list_topics(request=within)]
+    names += pubsub_v1.SubscriberClient().list_subscriptions(request=within)
     return [name for name in map(str, names) if NAME in name]
 
 

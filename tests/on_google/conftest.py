@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from beds.google import PROJECT, Datasets, emulated
+from beds.google import PROJECT, Datasets, rehearsing
 from beds.pubsub import Lane
 
 pytest.register_assert_rewrite("contract.test_storage", "contract.test_warehouse", "cloud.test_pubsub_source")
@@ -26,7 +26,7 @@ collect_ignore_glob = [] if os.environ.get(PROJECT) else ["test_[!p]*.py", "test
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     from contract.test_warehouse import not_emulated, only_files
 
-    left_out = [only_files.mark, not_emulated.mark] if emulated() else [only_files.mark]
+    left_out = [only_files.mark, not_emulated.mark] if rehearsing() else [only_files.mark]
 
     def is_out(item: pytest.Item) -> bool:
         if Path(__file__).parent not in item.path.parents:
