@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from hilum.dicom.columns import Column
 from hilum.warehouse.bigquery.faults import RequestRefused
 from hilum.warehouse.bigquery.schema import Field, grown
+from hilum.warehouse.interface import QueryError
 from hilum.warehouse.query_errors import OPEN
 from hilum.warehouse.unseen import unseen
 
@@ -36,6 +37,14 @@ def columns_to_add(error: RequestRefused, sql: str, added: Sequence[Column]) -> 
         return None
     name = next(filter(None, found.groups()))
     return unseen(name, [sql], added, inside=bool(found["field"]), language="bigquery")
+
+
+def no_room(error: RequestRefused) -> QueryError:
+    """The error for a keyword that is known, and that a table has no column for and can have none."""
+    found = UNKNOWN.search(error.message)
+    name = next(filter(None, found.groups())) if found else ""
+    hint = "the table has no room for it: beyond_schema has the values, if there are any"
+    return QueryError(f"there is no column {name}", reason="unknown-column", hint=hint)
 
 
 def has_every_keyword(sql: str) -> bool:

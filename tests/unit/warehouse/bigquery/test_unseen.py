@@ -11,7 +11,7 @@ from hilum.warehouse.bigquery.address import parse_address
 from hilum.warehouse.bigquery.faults import RequestRefused
 from hilum.warehouse.bigquery.schema import MOST_COLUMNS, Field, field_of
 from hilum.warehouse.bigquery.sql import placed
-from hilum.warehouse.bigquery.unseen import columns_to_add, selected
+from hilum.warehouse.bigquery.unseen import columns_to_add, no_room, selected
 
 ECHO = Column("EchoTime", "STRING")
 CODE = Column("CodeSequence", "RECORD", True, (Column("CodeValue", "STRING"),))
@@ -95,3 +95,10 @@ def test_only_keywords_of_the_dictionary_are_added(
     assert (found and [column.name for column in found]) == added
     if found and found[0].fields:
         assert [field.name for field in found[0].fields] == ["BeamName"]
+
+
+def test_a_keyword_without_room_is_not_answered_by_its_own_name() -> None:
+    error = no_room(unknown("PatientName"))
+    assert error.reason == "unknown-column"
+    assert error.message == "there is no column PatientName"
+    assert "beyond_schema" in error.hint
