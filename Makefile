@@ -17,16 +17,18 @@ SOURCES := src tests tools benchmarks functions
 # named at the end of `make test` as not run. What they need is built once and kept in ~/.cache/hilum.
 HEAVY := test-buckets test-docker test-cluster test-cloud
 CLUSTER ?= cluster and not cloud
-LIGHT := not docker and not cluster and not buckets and not cloud
+LIGHT := not docker and not cluster and not buckets and not cloud and not google
+# Suites that `.ci/run` cannot run either, since they need what no machine has by itself.
+LIVE := test-google
 
 # Without .pyc files the imports of numpy, pyarrow and pydicom take most of a short command's time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup beds demo check check-format check-lint check-types check-floors check-docs check-tests \
-        test $(HEAVY) test-cloud-parts test-cloud-whole prebuild heavy functions bench bench-intake bench-cloud bench-executors chaos fuzz docs pictures identities format lock clean
+        test $(HEAVY) $(LIVE) test-google-rehearsal test-cloud-parts test-cloud-whole prebuild heavy functions bench bench-intake bench-cloud bench-executors chaos fuzz docs pictures identities format lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.ready  ## make .venv with everything of requirements.lock; instant when nothing changed
 
@@ -63,6 +65,7 @@ check-tests: setup
 test: setup beds  ## every test that needs no heavy bed
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m '$(LIGHT)' tests
 	@for suite in $(HEAVY); do echo "not run here: make $$suite"; done
+	@for suite in $(LIVE); do echo "not run here, nor by .ci/run: make $$suite (needs a project on Google Cloud)"; done
 
 test-buckets: setup  ## tests with a real storage server and image registry (needs Go the first time)
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m buckets tests
@@ -83,6 +86,12 @@ test-cloud-parts: setup  ## tests with Pub/Sub's emulator, functions as they are
 test-cloud-whole: setup beds  ## everything at once, from a bucket over a function and pods to BigQuery, with faults
 	@tools/beds containers
 	@$(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m 'cloud and cluster' $(AGAIN) tests
+
+test-google: setup  ## the suites of adapters on Google's own services (needs HILUM_TEST_PROJECT and credentials)
+	@$(BIN)/pytest -p no:xdist -m google tests/on_google
+
+test-google-rehearsal: setup  ## the same suite with emulators, to see that it works and leaves nothing (needs Go, Java)
+	@cd tests && ../$(BIN)/python -m beds.google_rehearsal
 
 functions: setup  ## the folders that are deployed as Cloud Functions, in build/functions
 	@$(BIN)/python tools/functions.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,7 @@ pytest_plugins = [
     "beds.functions",
     "beds.prometheus",
     "beds.terraform.fixtures",
+    "beds.google",
 ]
 
 NO_SKIPS = os.environ.get("CI") == "true" or os.environ.get("HILUM_REQUIRE_BEDS") == "1"
@@ -40,11 +42,16 @@ HEAVY = {
     **dict.fromkeys(["google_schema", "checkov"], "cloud"),
 }
 """Marks of tests by what they need: a fixture, or the parameter that stands for it. See the Makefile."""
+ON_GOOGLE = Path(__file__).parent / "on_google"
+"""Tests that need a project on Google Cloud."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need a heavy bed are known by their fixtures, so none can be forgotten."""
     for item in items:
+        if ON_GOOGLE in item.path.parents:
+            item.add_marker("google")
+            continue
         parameters = (
             item.callspec.params.values()
             if isinstance(item, pytest.Function) and hasattr(item, "callspec")

@@ -4,7 +4,8 @@ documented rules.
 Added: columns that are added to a table can be used, and so can its default stream afterwards (the emulator takes
 the new schema and goes on with the old table). For that the table and the views over it are made anew, rows kept.
 Rules: a request of AppendRows has 10 MB at most, the first one of a connection says where to and in which form,
-requests to the default stream have no offset, and rows have no field that the table has not. Faults are those that
+requests to the default stream have no offset, and rows have no field that the table has not; tables are made and
+widened as beds/bigquery_rules.py says. Faults are those that
 Google documents, in the client's own types: errors of REST, of gRPC, and rows that are refused.
 """
 
@@ -24,6 +25,8 @@ from typing import Any
 import grpc
 from google.cloud.bigquery_storage_v1 import types
 from google.rpc import status_pb2
+
+from beds.bigquery_rules import broken_by, broken_by_change
 
 SERVICE = "google.cloud.bigquery.storage.v1.BigQueryWrite"
 MOST = 10_000_000
@@ -99,12 +102,21 @@ class Door:
         if self.rest_faults:
             status, reason = self.rest_faults.popleft()
             return status, "application/json", _error(status, reason)
+        if "/tables" in path and document and (broken := self._broken(method, path, document)):
+            return 400, "application/json", _error(400, "invalid", "; ".join(broken))
         if method in ("PATCH", "PUT") and "/tables/" in path and document and "schema" in document:
             self._widen(path.partition("?")[0], document)
         kept = {name: headers[name] for name in ("Content-Type", "Accept") if headers.get(name)}
         status, kind, answer = self._inner(method, path, body, kept)
         answer = QUOTED.sub(rb'"v":"\1"', answer)
         return status, kind, TIME.sub(lambda found: found[1] + found[2].ljust(6, b"0") + b'"', answer)
+
+    def _broken(self, method: str, path: str, document: Any) -> list[str]:
+        if method == "POST" and path.partition("?")[0].endswith("/tables"):
+            return broken_by(document)
+        return (
+            broken_by_change(self._json("GET", path.partition("?")[0]), document) if method == "PATCH" else []
+        )
 
     def _inner(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
         request = urllib.request.Request(
@@ -272,6 +284,6 @@ def unknown_columns(_: Any) -> Any:
     return types.AppendRowsResponse(error=error)
 
 
-def _error(status: int, reason: str) -> bytes:
-    told = {"code": status, "message": reason, "errors": [{"reason": reason, "message": reason}]}
+def _error(status: int, reason: str, message: str = "") -> bytes:
+    told = {"code": status, "message": message or reason, "errors": [{"reason": reason, "message": reason}]}
     return json.dumps({"error": told}).encode()

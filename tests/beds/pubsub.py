@@ -64,30 +64,40 @@ class PubSub(HeldServer):
 
     def lane(self, **options: Any) -> Lane:
         """A new topic with a subscription; ``options`` are fields of the subscription."""
-        return Lane(self.address, next(self._numbers), options)
+        os.environ.setdefault(EMULATOR, self.address)
+        return Lane(PROJECT, f"lane-{next(self._numbers)}", options)
 
 
 class Lane:
     """A topic and a subscription to it, with Google's own client, for whoever plays the other side.
+
+    Args:
+        options: fields of the subscription.
 
     Attributes:
         topic, subscription: their full names.
         address: of the subscription, as a source of Hilum.
     """
 
-    def __init__(self, emulator: str, number: int, options: Mapping[str, Any]) -> None:
-        os.environ.setdefault(EMULATOR, emulator)
+    def __init__(self, project: str, name: str, options: Mapping[str, Any]) -> None:
         from google.cloud import pubsub_v1
 
         self.publisher = pubsub_v1.PublisherClient()
         self.subscriber = pubsub_v1.SubscriberClient()
-        self.topic = f"projects/{PROJECT}/topics/topic-{number}"
-        self.subscription = f"projects/{PROJECT}/subscriptions/lane-{number}"
-        self.address = f"pubsub://{PROJECT}/lane-{number}"
+        self.topic = f"projects/{project}/topics/{name}-topic"
+        self.subscription = f"projects/{project}/subscriptions/{name}"
+        self.address = f"pubsub://{project}/{name}"
         self.publisher.create_topic(request={"name": self.topic})
         self.subscriber.create_subscription(
             request={"name": self.subscription, "topic": self.topic, "ack_deadline_seconds": 10, **options}
         )
+
+    def remove(self) -> None:
+        """Take both away, and give the connections back."""
+        self.subscriber.delete_subscription(request={"subscription": self.subscription})
+        self.publisher.delete_topic(request={"topic": self.topic})
+        self.subscriber.close()
+        self.publisher.stop()
 
     def publish(self, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
         """One message; it is there when this returns."""

@@ -196,3 +196,19 @@ def test_a_refused_request_names_the_table_and_the_batch_that_all_others_wait_fo
     assert "rows of runs in batch 2" in caught.value.message
     assert caught.value.hint
     opened.close()
+
+
+def test_the_door_refuses_tables_and_changes_that_bigquery_would_not_take(bigquery: Served) -> None:
+    client = DatasetClient(parse_address(bigquery.address()))
+    client.make()
+    fine = {"schema": {"fields": [{"name": "a", "type": "STRING", "mode": "NULLABLE"}]}}
+    reserved = {"schema": {"fields": [{"name": "_PARTITION_x", "type": "STRING", "mode": "NULLABLE"}]}}
+    client.create("t", fine)
+    for request in (
+        lambda: client.create("u", reserved),
+        lambda: client.update("t", {"schema": {"fields": [{"name": "b", "type": "STRING"}]}}, ["schema"]),
+    ):
+        with pytest.raises(faults.RequestRefused) as caught:
+            request()
+        assert caught.value.told == "invalid"
+    client.close()

@@ -235,6 +235,7 @@ class TestNewsThatComesLate:
             tell(lane, problem("a.dcm", 7))
             taken_in(home, source, 1)
             tell(lane, problem("a.dcm", 6))
+            assert taken_in(home, source, 1).counts["stale"] >= 1
             notify(lane, "a.dcm", 5)
             assert taken_in(home, source, 1).counts["stale"] >= 1
             assert home.status().arrivals == {"quarantined": 1}
@@ -318,7 +319,7 @@ class TestWhatCannotBeUnderstood:
         lane = pubsub()
         lane.publish(b"hello", {})
         notify(lane, "good.dcm", 1)
-        source = source_of(lane, "projects/hilum-test/topics/nowhere")
+        source = source_of(lane, f"{lane.topic}-nowhere")
         assert len(looked(source, 1)) == 1
         assert wait_until(lambda: list(source.scan()) == [] and source.passed_over["message-foreign"] >= 1)
         source.close()
@@ -339,7 +340,7 @@ class TestWhatIsWrongWithTheSubscription:
         self, pubsub: MakeLane, source_of: Callable[..., PubSubSource]
     ) -> None:
         lane = pubsub()
-        lane.address = lane.address.replace("lane", "no-lane")
+        lane.address += "-nowhere"
         source = source_of(lane)
         errors: list[Any] = []
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "sweep": ("hilum.cli.sweep:sweep", "Take in what lies in buckets and no event has told of."),
     "status": ("hilum.cli.status:status", "How the home is doing: arrivals, runs, failures, what waits."),
     "query": ("hilum.cli.query:query", "Ask the warehouse in SQL."),
+    "backfill": ("hilum.cli.backfill:backfill", "Load a home's rows in Parquet into BigQuery."),
     "lineage": ("hilum.cli.lineage:lineage", "Where a result came from, and what was made from it."),
     "export": ("hilum.cli.export:export", "Write results below DEST under names of your choice."),
     "plan": ("hilum.cli.plan:plan", "What would run, and why; changes nothing."),

@@ -24,7 +24,7 @@ from hilum.warehouse.interface import Dialect
 from hilum.warehouse.query_errors import field_without_alias, refused, translated
 from hilum.warehouse.sessions import open_session
 from hilum.warehouse.tables import HEADERS
-from hilum.warehouse.unseen import unseen
+from hilum.warehouse.unseen import missing_name, unseen
 from hilum.warehouse.views import open_views
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def run_query(root: Path, sql: str, parameters: Sequence[Any], dialect: Dialect 
             except duckdb.Error as error:
                 more = None
                 if isinstance(error, duckdb.BinderException) and HEADERS in opened.tables:
-                    more = unseen(str(error), (sql, *opened.ready), added)
+                    told = str(error)
+                    asked_of = (sql, *opened.ready)
+                    more = unseen(missing_name(told), asked_of, added, inside="in struct" in told)
                 if more:
                     if (mistake := field_without_alias(error, sql, connection)) is not None:
                         raise mistake from None

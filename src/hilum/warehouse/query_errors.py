@@ -32,7 +32,7 @@ ABOUT_VALUES: dict[type[duckdb.Error], tuple[str, str]] = {
     duckdb.OutOfMemoryException: ("it takes more memory than there is", "select fewer columns or rows"),
 }
 
-_OPEN = frozenset((HEADERS, HISTORY + HEADERS, "dicom_all"))
+OPEN = frozenset((HEADERS, HISTORY + HEADERS, "dicom_all"))
 """The tables that have every keyword."""
 _TABLE = re.compile(r"Table with name (\S+) does not exist")
 
@@ -107,7 +107,7 @@ def _unknown_column(name: str, sql: str, connection: duckdb.DuckDBPyConnection, 
         return QueryError(f"there is no column {name}", reason="unknown-column", hint=hint)
     if canonical(name) and HEADERS not in opened.tables:
         return QueryError(f"there is no column {name}", reason="unknown-column", hint=f"{HEADERS} has it")
-    every = keywords() if _OPEN.intersection(opened.names) else ()
+    every = keywords() if OPEN.intersection(opened.names) else ()
     error = unknown("column", name, [*known, *every])
     if f'"{name}"' in sql and not error.hint.startswith("did you mean"):
         error.hint = "in GoogleSQL, not in DuckDB's SQL, double quotes hold text: --dialect bigquery"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hilum.dicom.columns import OTHER_ELEMENTS, Column, column_of
 from hilum.dicom.standard.keywords import keywords, lookup
+from hilum.warehouse.interface import Dialect
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -49,24 +50,32 @@ def missing_name(message: str) -> str:
     return next(filter(canonical, name.split(".")), name)
 
 
-def unseen(message: str, statements: Sequence[str], known: Iterable[Column]) -> list[Column] | None:
-    """The columns to add so that a query may run that failed with ``message``; None if none would help.
+def unseen(
+    name: str,
+    statements: Sequence[str],
+    known: Iterable[Column],
+    *,
+    inside: bool,
+    language: Dialect = "duckdb",
+) -> list[Column] | None:
+    """The columns to add so that a query may run that failed for want of ``name``; None if none would help.
 
     Args:
-        statements: the query and the views that it reads, as DuckDB's SQL.
+        statements: the query and the views that it reads.
         known: columns that were added before, for the same query.
+        inside: the name was looked for inside a record.
+        language: that of the statements.
     """
-    name = missing_name(message)
     keyword = _keywords().get(name.lower())
     have = {column.name: column for column in known}
     if keyword is None:
         return None
-    if not is_sequence(keyword) and "in struct" not in message:
+    if not is_sequence(keyword) and not inside:
         column = column_of(keyword)
         if column is None or keyword in have:
             return None
         return list(({keyword: column} | _bare(statements[0]) | have).values())
-    grown = have | {column.name: column for column in _named(statements)}
+    grown = have | {column.name: column for column in _named(statements, language)}
     if is_sequence(keyword) and keyword not in grown:
         grown[keyword] = Column(keyword, "RECORD", True, (_ITEM,))
     return None if grown == have else list(grown.values())
@@ -99,10 +108,10 @@ def _bare(sql: str) -> dict[str, Column]:
     return {keyword: column for keyword, column in named.items() if column is not None}
 
 
-def _named(statements: Iterable[str]) -> Iterator[Column]:
+def _named(statements: Iterable[str], language: Dialect) -> Iterator[Column]:
     """The columns that the statements go into: sequences with what they name inside them, and person names."""
     tree: dict[str, Any] = {}
-    for path in _paths(statements):
+    for path in _paths(statements, language):
         node = tree
         for keyword in path:
             node = node.setdefault(keyword, {})
@@ -119,7 +128,7 @@ def _column(keyword: str, inside: dict[str, Any]) -> Column | None:
     return Column(keyword, "RECORD", True, tuple(fields) or (_ITEM,))
 
 
-def _paths(statements: Iterable[str]) -> set[Path]:
+def _paths(statements: Iterable[str], language: Dialect) -> set[Path]:
     """Keywords inside one another, as the statements ask for them, such as ``("SegmentSequence", "SegmentNumber")``.
 
     An alias stands for what it was given to. Where the same one is given twice it stands for both: a field too many
@@ -132,7 +141,7 @@ def _paths(statements: Iterable[str]) -> set[Path]:
     given: list[tuple[str, exp.Expr]] = []
     for statement in statements:
         try:
-            tree = sqlglot.parse_one(statement, read="duckdb")
+            tree = sqlglot.parse_one(statement, read=language)
         except sqlglot.errors.SqlglotError:
             continue
         nodes += tree.find_all(exp.Column, exp.Dot, exp.Bracket)

@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 
 from hilum.warehouse.bigquery.address import Dataset
 from hilum.warehouse.interface import QueryError
-from hilum.warehouse.query_errors import refused, unknown_table
+from hilum.warehouse.query_errors import OPEN, refused, unknown_table
 from hilum.warehouse.views import NAMES
 
 _KNOWN = {name.lower(): name for name in NAMES}
@@ -43,8 +43,11 @@ def to_googlesql(sql: str) -> str:
         ) from None
 
 
-def placed(sql: str, dataset: Dataset) -> str:
+def placed(sql: str, dataset: Dataset, selected: str = "") -> str:
     """GoogleSQL with each of the warehouse's tables in its dataset; nothing else is touched.
+
+    Args:
+        selected: what is to be selected of tables that have every keyword, instead of being read as they are.
 
     Raises:
         QueryError: it is no query, or it reads a table that is not the warehouse's.
@@ -55,13 +58,15 @@ def placed(sql: str, dataset: Dataset) -> str:
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
             continue
-        edits += _edits(table, dataset, ours)
+        edits += _edits(table, dataset, ours, selected)
     for start, end, text in sorted(edits, reverse=True):
         sql = sql[:start] + text + sql[end:]
     return sql
 
 
-def _edits(table: exp.Table, dataset: Dataset, ours: set[str]) -> Iterator[tuple[int, int, str]]:
+def _edits(
+    table: exp.Table, dataset: Dataset, ours: set[str], selected: str
+) -> Iterator[tuple[int, int, str]]:
     parts = list(table.parts)
     name = table.name.rpartition(".")[2] if table.meta.get("quoted_table") else table.name
     start = min(part.meta["start"] for part in parts)
@@ -77,7 +82,10 @@ def _edits(table: exp.Table, dataset: Dataset, ours: set[str]) -> Iterator[tuple
         if len(parts) > 1 and _is_path(table):
             return
         raise unknown_table(name)
-    yield start, end, f"`{dataset.path}.{known}`" + ("" if table.args.get("alias") else f" AS {name}")
+    path = f"`{dataset.path}.{known}`"
+    if selected and known in OPEN:
+        path = f"(SELECT {selected} FROM {path})"
+    yield start, end, path + ("" if table.args.get("alias") else f" AS {name}")
 
 
 def _is_path(table: exp.Table) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from hilum.dicom.columns import columns_of
+from hilum.dicom.columns import Column, column_of, columns_of
+from hilum.dicom.standard.keywords import keywords
 from hilum.errors import TerminalError
 from hilum.model.arrival import RefusedRow
 from hilum.warehouse.bigquery.address import Dataset
@@ -18,6 +19,7 @@ from hilum.warehouse.bigquery.faults import RequestRefused
 from hilum.warehouse.bigquery.schema import BOOKED, Field, grown, physical, resource, schema_of
 from hilum.warehouse.bigquery.sql import placed, to_googlesql
 from hilum.warehouse.bigquery.stream import TableStream
+from hilum.warehouse.bigquery.unseen import columns_to_add, has_every_keyword, no_room, selected
 from hilum.warehouse.bigquery.views import views
 from hilum.warehouse.encode import misfit
 from hilum.warehouse.googlesql.marks import dialect_of
@@ -248,14 +250,24 @@ class BigQueryWarehouse(Warehouse):
     def _asked(self, sql: str, dialect: Dialect | None, ask: Callable[[str], T]) -> T:
         self._prepare()
         text = sql if (dialect or dialect_of(sql)) == "bigquery" else to_googlesql(sql)
-        try:
-            return ask(placed(text, self.dataset))
-        except RequestRefused as error:
-            raise meaning_of(error, self._columns) from None
+        added: list[Column] = []
+        chosen = ""
+        while True:
+            try:
+                return ask(placed(text, self.dataset, chosen))
+            except RequestRefused as error:
+                more = columns_to_add(error, text, added)
+                if more is None:
+                    raise meaning_of(error, lambda: self._columns(text)) from None
+                before, added = chosen, more
+                chosen = selected(self._client.schema(physical(HEADERS)), added, self.dataset.nesting)
+                if chosen == before:
+                    raise no_room(error) from None
 
-    def _columns(self) -> list[str]:
+    def _columns(self, sql: str) -> list[str]:
         """What columns there are, for whoever misspelt one."""
-        return [field["name"] for name in TABLES for field in self._schema(name)]
+        named = [field["name"] for name in TABLES for field in self._schema(name)]
+        return [*named, *filter(column_of, keywords())] if has_every_keyword(sql) else named
 
     def known_files(self, *, hashed: bool) -> KnownFiles:
         import pyarrow as pa
