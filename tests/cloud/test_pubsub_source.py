@@ -82,6 +82,10 @@ def looked(source: PubSubSource, wanted: int, patience: float = 20.0) -> list[Ar
     return found
 
 
+COMES_AGAIN = 300.0
+"""Seconds: what a dead stream held, the emulator gives once more when a lease is over, and sometimes when two are."""
+
+
 def taken_in(home: Home, source: PubSubSource, wanted: int) -> IntakeReport:
     """Let an engine's intake look until it has taken in so many."""
     engine = home.engine()
@@ -92,7 +96,7 @@ def taken_in(home: Home, source: PubSubSource, wanted: int) -> IntakeReport:
         total.counts.update(report.counts)
         return sum(total.counts.values()) >= wanted
 
-    assert wait_until(look, every=0.05)
+    assert wait_until(look, COMES_AGAIN, every=0.05)
     engine.close()
     return total
 
