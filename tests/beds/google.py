@@ -61,9 +61,16 @@ class Datasets:
 
     def remove(self) -> None:
         """Take away those that were made, tables and all."""
+        from google.cloud.bigquery.retry import DEFAULT_RETRY
+
         with bigquery_client(self.project) as client:
             for name in self.made:
-                client.delete_dataset(f"{self.project.name}.{name}", delete_contents=True, not_found_ok=True)
+                client.delete_dataset(
+                    f"{self.project.name}.{name}",
+                    delete_contents=True,
+                    not_found_ok=True,
+                    retry=DEFAULT_RETRY.with_timeout(60),
+                )
 
 
 def bigquery_client(project: Project) -> Any:
