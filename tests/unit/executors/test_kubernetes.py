@@ -176,12 +176,21 @@ class TestRoom:
         executor.watch(0.0)
         assert pods(server) == 6
         [job] = server.named("Job")
-        for index in range(6):
+        for index in range(4):
             server.pod(job, index, **succeeded(old[0]))
-        told(executor, 6)
+        told(executor, 4)
         clock.advance(GATHER)
         executor.watch(0.0)
-        assert pods(server) == 6 + 2
+        assert pods(server) == 6
+        for index in range(4, 6):
+            server.pod(job, index, **succeeded(old[0]))
+        told(executor, 2)
+        clock.advance(GATHER)
+        executor.watch(0.0)
+        assert pods(server) in (
+            6 + 1,
+            6 + 2,
+        )  # the two ends may come one after the other, and five share one pod then
 
     def test_light_ones_do_not_lead_to_hundreds_of_others(self, subject: Subject, opened: Open) -> None:
         executor = opened(pods=10)
