@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from beds.contexts import run_step
+from beds.contexts import measured, run_step
 from beds.corpora import DEBIAN, contents
 from beds.real import TEST_FILES, has_pixels, real_images, real_series
 from beds.stacks import write_stack
@@ -22,6 +22,7 @@ from hilum.dicom import phantom
 from hilum.dicom.series import ImageSeries
 from hilum.errors import StepError
 from hilum.steps.builtin.nifti import nifti
+from hilum.steps.builtin.qc import qc
 
 TILTED = (1.0, 0.0, 0.0, 0.0, 0.92807, 0.37240)
 OBLIQUE = (0.955336, 0.295520, 0.0, -0.282321, 0.912668, 0.295520)
@@ -291,6 +292,22 @@ def test_a_series_of_another_collection_agrees_or_is_refused_with_its_reason(
     with pytest.raises(StepError) as refused:
         ImageSeries(paths).volume()
     assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("corpus", "name"),
+    [(corpus, name) for corpus, found in OTHERS.items() for name in found if found[name] in ("", "mosaic")],
+)
+def test_qc_says_what_is_a_mosaic_and_does_not_call_it_regular(
+    corpus: str, name: str, others: dict[str, list[list[Path]]], tmp_path: Path
+) -> None:
+    needs(corpus)
+    (paths,) = (paths for paths in others[corpus] if str(paths[0]).endswith(f"/{name}"))
+    context = run_step(qc, paths, tmp_path)
+    codes = {found["code"] for found in json.loads((context.output_folder / "findings.json").read_text())}
+    mosaic = OTHERS[corpus][name] == "mosaic"
+    assert ("mosaic" in codes) == mosaic
+    assert measured(context)["regular"] == (not codes & {"mosaic", "projection"})
 
 
 @pytest.mark.parametrize("corpus", OTHERS)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.dicom.geometry import Floats, Stack, Vector, planes, require_single_volume, stack
+from hilum.dicom.geometry import Floats, Stack, Vector, is_mosaic, planes, require_single_volume, stack
 from hilum.dicom.pixels import (
     frame_count,
     has_pixels,
@@ -107,7 +107,7 @@ def _volume(images: list[Dataset]) -> Volume:
             or image.get("PhotometricInterpretation") == "PALETTE COLOR"
         ):
             raise StepError("colour images have no modality values", reason="color")
-        if "MOSAIC" in (image.get("ImageType") or ()):  # Siemens; where its slices lie is private
+        if is_mosaic(image):
             raise StepError(
                 "a mosaic has many slices side by side in one image",
                 reason="mosaic",

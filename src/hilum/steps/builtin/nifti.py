@@ -208,8 +208,8 @@ def _write_decoded(source: Path, target: Path) -> None:
 
     dataset = read_instance(source)
     values = frames(dataset)
-    if "IconImageSequence" in dataset:
-        del dataset.IconImageSequence  # still encapsulated; dcm2niix would look for the pixels in the wrong place
+    if "IconImageSequence" in dataset:  # still encapsulated: dcm2niix looks for the pixels in the wrong place
+        del dataset.IconImageSequence
     if values.ndim == 4:
         dataset.PhotometricInterpretation = "RGB"
         dataset.PlanarConfiguration = 0
