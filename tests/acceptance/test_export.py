@@ -10,6 +10,7 @@ import pytest
 
 from beds.commands import here, hilum
 from hilum.dicom.phantom import chest_ct, mr_series
+from hilum.steps.registry import StepRegistry
 
 PIPELINE = (
     "name: {name}\nsteps:\n  qc: {{uses: qc}}\n  nifti: {{uses: nifti, needs: qc, if: qc.volumes > 0}}\n"
@@ -61,7 +62,8 @@ def test_every_file_is_whole_and_has_its_provenance_beside_it(home: Path, tmp_pa
             assert set(instance) == {"SOPInstanceUID", "digest", "uri"}
         made = told["made_by"]
         assert made["step"] == name.split("/")[-2]
-        assert made["code"] == {"package": "hilum", "step": made["step"], "version": "1"}
+        version = StepRegistry().get(made["step"]).version
+        assert made["code"] == {"package": "hilum", "step": made["step"], "version": version}
         assert made["attempt"]["outcome"] == "succeeded"
         assert made["machine"]
         assert set(made["needs"]) == ({"qc"} if made["step"] == "nifti" else set())

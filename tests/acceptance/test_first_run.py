@@ -34,16 +34,17 @@ HEAVY = {
         "yaml",
     ),
 }
-LISTINGS = [
-    ["status"],
-    ["plan"],
-    ["quarantine", "list"],
-    ["query", "--tables"],
-    ["steps"],
-    ["steps", "qc"],
-    ["doctor"],
-    ["retry"],
+LISTINGS: list[tuple[list[str], str, int, str]] = [
+    (["status"], "arrivals", 4, "accepted"),
+    (["plan", "--pipeline", "broken.yaml"], "", 9, "reasons"),
+    (["quarantine", "list"], "", 3, "sop_instance_uid"),
+    (["query", "--tables"], "", 23, "rows"),
+    (["steps"], "", 4, "measurements"),
+    (["steps", "qc"], "outputs", 1, "media_type"),
+    (["doctor"], "", 8, "mend"),
+    (["retry", "--no-wait"], "retried", 9, ""),
 ]
+"""A command, what of its answer is the list (all of it where nothing is said), its length, a key of each item."""
 
 
 def test_a_folder_of_real_scans_becomes_results_a_warehouse_and_a_history(tmp_path: Path) -> None:
@@ -93,9 +94,31 @@ def test_a_folder_without_images_is_no_failure(tmp_path: Path) -> None:
     assert "nothing that a pipeline takes" in said.out
 
 
-@pytest.mark.parametrize("arguments", LISTINGS, ids=" ".join)
-def test_every_listing_speaks_json(arguments: list[str], real_home: Path) -> None:
-    assert here(*arguments, "--json", home=real_home).json is not None
+@pytest.fixture(scope="module")
+def troubled(hospital: tuple[Path, Path, Said], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a home that has something for every listing: objects in quarantine, nine runs that failed."""
+    scans, home, _ = hospital
+    folder = tmp_path_factory.mktemp("troubled")
+    shutil.copytree(home, folder / "home", symlinks=True)
+    (folder / "step.py").write_text(
+        "from hilum import Context, StepError, step\n\n@step('no')\ndef no(ctx: Context) -> None:\n"
+        "    raise StepError('no', reason='no')\n"
+    )
+    (folder / "broken.yaml").write_text("name: broken\nsteps:\n  no: {uses: ./step.py:no}\n")
+    hilum("run", scans, "--pipeline", folder / "broken.yaml", home=folder / "home", code=1)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part", "length", "key"), LISTINGS, ids=[" ".join(words) for words, *_ in LISTINGS]
+)
+def test_every_listing_speaks_json(
+    arguments: list[str], part: str, length: int, key: str, troubled: Path
+) -> None:
+    answer = here(*arguments, "--json", home=troubled / "home", cwd=troubled).json
+    listed = answer[part] if part else answer
+    assert len(listed) == length
+    assert all(key in each for each in listed) if isinstance(listed, list) else key in listed
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """What is known of a patient stays in the warehouse, the ledger and the files that people asked for.
 
-Every text attribute of two series holds a marker, and so do the names of files and folders. Everything is done to
-make it slip out: steps fail with header values in their messages, print, warn and log them; objects are refused; all
-that is said is said at the most talkative level. Then the marker, and every UID, is looked for.
+Every text attribute of two series holds a marker, and so do the names of files and folders; dates, times, ages,
+weights and the like hold odd values. Everything is done to make them slip out: steps fail with header values in their
+messages, print, warn and log them; objects are refused; all that is said is said at the most talkative level, for
+people and for machines. Then the marks, and every UID, are looked for.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import urllib.request
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -18,10 +20,11 @@ import pydicom
 import pytest
 
 import hilum as api
-from beds.commands import hilum
+from beds.commands import here, hilum
 from beds.engines import Yard, wait_until
+from beds.held import free_port
 from beds.instances import write_conflict, write_late
-from beds.marked import MARKER, write_marked
+from beds.marked import MARKER, MARKS, ODD, marks_in, write_marked
 
 pytestmark = pytest.mark.slow
 
@@ -32,14 +35,16 @@ ALLOWED = {
     "store/tasks/*/*/*/*": "results, which people asked for",
     "work/logs/*": "what a step itself wrote on its streams",
 }
-"""Where the marker may be, below a home (docs/how-to/patient-data.md)."""
+"""Where the marks may be, below a home (docs/how-to/patient-data.md)."""
 
 STEPS = """
 import sys, warnings
 from hilum import Context, TransientError, step
 
 def name(ctx: Context) -> str:
-    return str(ctx.series.datasets[0].PatientName)
+    header = ctx.series.datasets[0]
+    odd = "PatientBirthDate StudyTime AcquisitionDateTime PatientAge PatientWeight HeartRate"
+    return " ".join([str(header.PatientName), *(str(header[keyword].value) for keyword in odd.split())])
 
 @step("raise-value")
 def raise_value(ctx: Context) -> None:
@@ -112,22 +117,31 @@ class Scene:
         self.do("run", scans, "--pipeline", folder / "leaky.yaml", "--json", code=1)
         write_late(scans / f"{MARKER}-late.dcm", polite[-1])
         self.serve(scans)
-        self.do("run", scans, "--verify", code=None)
+        self.do("run", scans, "--pipeline", folder / "leaky.yaml", "--verify", code=1, form="console")
         for arguments in QUIET_COMMANDS:
             self.do(*arguments, code=None)
+            self.do(*arguments, code=None, form="console")
 
-    def do(self, *arguments: str | Path, code: int | None) -> None:
-        loud = ("--log-format", "json", "--log-level", "debug")
-        said = hilum(*loud, *arguments, home=self.home, code=code, cwd=self.folder)
-        self.said[" ".join(map(str, arguments)).replace(str(self.folder), "")[:30]] = said.out + said.err
+    def do(self, *arguments: str | Path, code: int | None, form: str = "json") -> None:
+        """Run a command as loud as it gets; what only looks is asked for people in this process, which is faster."""
+        loud = ("--log-format", form, "--log-level", "debug")
+        command = here if form == "console" and arguments in QUIET_COMMANDS else hilum
+        said = command(*loud, *arguments, home=self.home, code=code, cwd=self.folder)
+        self.said[" ".join(map(str, (*arguments, form))).replace(str(self.folder), "")] = said.out + said.err
 
     def serve(self, scans: Path) -> None:
         shutil.copytree(scans, self.folder / "inbox", symlinks=True)
         yard = Yard(self.home, environment={"HILUM_LOG_LEVEL": "debug", "HILUM_LOG_FORMAT": "json"})
-        engine = yard.command("serve", "--watch", self.folder / "inbox", "--still", "0", "--sweep", "0.5")
+        port = free_port()
+        engine = yard.command(
+            *("serve", "--watch", self.folder / "inbox", "--still", "0", "--sweep", "0.5"),
+            *("--health", f"127.0.0.1:{port}"),
+        )
         with api.open(self.home) as home:
             before = sum(home.status().arrivals.values())
             wait_until(lambda: sum(home.status().arrivals.values()) >= before + 14, every=0.1)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            self.said["metrics"] = answer.read().decode()
         engine.process.send_signal(signal.SIGTERM)
         code, self.said["serve"] = engine.finish()
         assert code == 0
@@ -145,23 +159,29 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 def test_the_scene_is_what_it_is_meant_to_be(scene: Scene) -> None:
     """Else nothing could slip out, and the tests below would say nothing."""
     with api.open(scene.home) as home:
-        assert MARKER in str(
-            home.query("SELECT PatientName, StudyDescription FROM dicom_metadata").to_pylist()
-        )
+        headers = "PatientName StudyDescription PatientBirthDate StudyTime PatientAge PatientWeight HeartRate"
+        known = str(home.query(f"SELECT {', '.join(headers.split())} FROM dicom_metadata").to_pylist())
+        assert all(value in known for value in (MARKER, *(ODD[vr] for vr in ("AS", "DS", "IS"))))
+        assert "datetime.date(1903, 11, 17)" in known
+        assert "datetime.time(13, 37, 42, 918273)" in known
         reasons = home.query("SELECT DISTINCT reason FROM tasks").column(0).to_pylist()
         assert {"exception", "not-today"} <= set(reasons)
         kinds = {entry.reason for entry in home.quarantine()}
         assert {"conflicting-content", "truncated", "empty", "unreadable"} <= kinds
         assert {run.state for run in home.runs()} >= {"succeeded", "failed"}
-    assert any(MARKER in path.read_text(errors="replace") for path in (scene.home / "work/logs").glob("*"))
+    printed = "".join(path.read_text(errors="replace") for path in (scene.home / "work/logs").glob("*"))
+    assert set(marks_in(printed)) == {MARKER.lower(), *map(str.lower, ODD.values())}
+    assert 'reason="conflicting-content"' in scene.said["metrics"]
+    (told,) = (said for command, said in scene.said.items() if command.endswith("--verify console"))
+    assert "not-today" in told
 
 
-def test_nothing_that_was_said_holds_the_marker(scene: Scene) -> None:
+def test_nothing_that_was_said_holds_a_mark(scene: Scene) -> None:
     leaks = [
         (command, line[:300])
         for command, said in scene.said.items()
         for line in said.splitlines()
-        if MARKER.lower() in line.lower()
+        if marks_in(line)
     ]
     assert leaks == []
 
@@ -182,20 +202,20 @@ def test_log_lines_stay_json_and_say_what_they_refused(scene: Scene) -> None:
     assert all(set(line) >= {"timestamp", "level", "logger", "event"} for line in lines)
 
 
-def test_no_name_in_a_home_holds_the_marker_or_a_uid(scene: Scene) -> None:
+def test_no_name_in_a_home_holds_a_mark_or_a_uid(scene: Scene) -> None:
     names = [name for _, name in scene.below_home()]
-    assert [name for name in names if MARKER.lower() in name.lower()] == []
+    assert [name for name in names if marks_in(name)] == []
     assert [name for name in names if any(uid in name for uid in scene.uids)] == []
 
 
-def test_files_hold_the_marker_only_where_it_is_documented(scene: Scene) -> None:
+def test_files_hold_a_mark_only_where_it_is_documented(scene: Scene) -> None:
     leaks = [
         name
         for path, name in scene.below_home()
         if path.is_file()
         and not path.is_symlink()
         and not any(fnmatch(name, pattern) for pattern in ALLOWED)
-        and MARKER.lower().encode() in path.read_bytes().lower()
+        and any(mark.encode() in path.read_bytes().lower() for mark in MARKS)
     ]
     assert leaks == []
 

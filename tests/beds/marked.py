@@ -1,4 +1,6 @@
-"""A series in which every attribute that can hold text holds a marker: whatever gets out can be found by it."""
+"""A series in which every attribute that can hold text holds a marker, and those that hold a date, a time, an age or
+a number about the patient an odd value: whatever gets out can be found by them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,32 @@ from hilum.dicom.phantom import chest_ct
 
 MARKER = "MRKRZQX"
 TEXT = {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
+ODD = {
+    "DA": "19031117",
+    "TM": "133742.918273",
+    "DT": "18730429151647.382911",
+    "AS": "937Y",
+    "DS": "73519.6247",
+    "IS": "918273645",
+}
+"""What stands in attributes that hold no text, by VR: dates, times, ages, weights."""
+ABOUT_THE_PATIENT = {
+    *(
+        "PatientSize",
+        "PatientBodyMassIndex",
+        "PatientWeight",
+        "MeasuredAPDimension",
+        "MeasuredLateralDimension",
+    ),
+    *("HeartRate", "LowRRValue", "HighRRValue"),
+}
+"""Numbers that get an odd value; most others say how pixels are read. Of dates, times and ages all get one."""
+MARKS = (
+    MARKER.lower(),
+    *(value.lower() for value in ODD.values()),
+    *("1903-11-17", "13:37:42.918273", "1873-04-29", "15:16:47.382911"),
+)
+"""What to look for, in lower case: the values as headers have them, dates and times also as the warehouse does."""
 NEEDED = {
     *("SpecificCharacterSet", "Modality", "PhotometricInterpretation", "ImageType", "PatientPosition"),
     *("BodyPartExamined", "RescaleType", "PresentationLUTShape", "VOILUTFunction", "PixelPresentation"),
@@ -42,7 +70,7 @@ def write_marked(folder: Path, *, seed: int, slices: int = 4, polite: bool = Tru
 
 
 def fill(dataset: Dataset, keep: set[str]) -> None:
-    """Put the marker into every attribute of a text VR, into a nested sequence and into private ones."""
+    """Put the marks into every attribute that can hold one, into a nested sequence and into private ones."""
     _mark(dataset, keep)
     inner, outer = Dataset(), Dataset()
     _mark(inner, set())
@@ -59,5 +87,15 @@ def fill(dataset: Dataset, keep: set[str]) -> None:
 def _mark(dataset: Dataset, keep: set[str]) -> None:
     for number, (vr, _vm, _name, _retired, keyword) in DicomDictionary.items():
         tag = Tag(number)
-        if vr in TEXT and keyword and keyword not in keep and tag.group > 0x0007 and tag.group % 2 == 0:
+        if not keyword or keyword in keep or tag.group <= 0x0007 or tag.group % 2:
+            continue
+        if vr in TEXT:
             dataset.add_new(tag, vr, f"{MARKER}^{MARKER}={MARKER}={MARKER}" if vr == "PN" else MARKER)
+        elif vr in ODD and (vr not in ("DS", "IS") or keyword in ABOUT_THE_PATIENT):
+            dataset.add_new(tag, vr, ODD[vr])
+
+
+def marks_in(text: str) -> list[str]:
+    """The marks that a text holds."""
+    lowered = text.lower()
+    return [mark for mark in MARKS if mark in lowered]

@@ -17,7 +17,7 @@ def real_file(name: str) -> Path:
 
 def real_images() -> list[Path]:
     """Every file with pixel data, in order of name."""
-    return [path for path in sorted(TEST_FILES.rglob("*")) if path.is_file() and _has_pixels(path)]
+    return [path for path in sorted(TEST_FILES.rglob("*")) if path.is_file() and has_pixels(path)]
 
 
 def real_series() -> dict[str, list[Path]]:
@@ -33,7 +33,7 @@ def real_series() -> dict[str, list[Path]]:
     }
 
 
-def _has_pixels(path: Path) -> bool:
+def has_pixels(path: Path) -> bool:
     """By looking for the tag itself, since some files are too damaged or too odd to parse in full."""
     if path.suffix in (".json", ".txt", ".dump", ".gz", ".icc"):
         return False

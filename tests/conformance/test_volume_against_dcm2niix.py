@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +14,15 @@ import numpy as np
 import pydicom
 import pytest
 
-from beds.contexts import run_step
-from beds.real import TEST_FILES, real_images, real_series
+from beds.contexts import measured, run_step
+from beds.corpora import DEBIAN, contents
+from beds.real import TEST_FILES, has_pixels, real_images, real_series
 from beds.stacks import write_stack
 from hilum.dicom import phantom
 from hilum.dicom.series import ImageSeries
 from hilum.errors import StepError
 from hilum.steps.builtin.nifti import nifti
+from hilum.steps.builtin.qc import qc
 
 TILTED = (1.0, 0.0, 0.0, 0.0, 0.92807, 0.37240)
 OBLIQUE = (0.955336, 0.295520, 0.0, -0.282321, 0.912668, 0.295520)
@@ -162,6 +166,36 @@ WITHOUT_GEOMETRY = (
 )
 COLOUR = ("ExplVR_BigEnd", "GDCMJ2K", "SC_", "examples_jpeg2k", "examples_rgb", "examples_ybr")
 
+OTHERS: dict[str, dict[str, str]] = {
+    "pynetdicom": {
+        "CTImageStorage.dcm": "duplicate-positions",  # and the same image once more, without a meta header
+        "MRImageStorage_ExplicitVRBigEndian.dcm": "",
+        "RTImageStorage.dcm": "no-geometry",
+    },
+    "nibabel": {
+        "0.dcm": "mosaic",
+        "decimal_rescale.dcm": "",
+        "philips_mprage.dcm": "",
+        "slicethickness_empty_string.dcm": "",
+    },
+    "debian": {
+        "01-anat-scout/0001.dcm": "",
+        "01-fmap_acq-3mm/1.3.12.2.1107.5.2.43.66112.2016101409263663466202201.dcm": "",
+        "Phoenix/01+AA/01+AA+00001.dcm": "",
+        "data/axasc35.dcm": "mosaic",
+        "data/b0dwiForFmap/b0dwi_for_fmap+00001.dcm": "mosaic",
+        "data/phantom.dcm": "",
+        "dicom3tools/examples/0051.dcm": "mosaic",
+        "dicomnifti/examples/0001.dcm": "mosaic",
+        "imdata/CT-MONO2-16-ankle.dcm": "no-geometry",
+        "imdata/US-PAL-8-10x-echo.dcm": "color",
+        "imdata/simple-test.dcm": "no-geometry",
+        "imdata/simpleImageWithIcon.dcm": "no-geometry",
+        "test_files/SC_rgb_jpeg_lossy_gdcm.dcm": "color",
+    },
+}
+"""Of the other collections, by how the path of a series' first file ends: why it is refused; empty if it agrees."""
+
 
 def real_cases() -> dict[str, list[Path]]:
     """Series of several files, and every other file as a series of its own."""
@@ -185,8 +219,9 @@ def refusal(name: str) -> str:
 
 def assert_agrees(paths: list[Path], folder: Path) -> None:
     volume = ImageSeries(paths).volume()
-    written = run_step(nifti, paths, folder).output_folder / "volume.nii.gz"
-    image = nibabel.load(written)
+    written = run_step(nifti, paths, folder).output_folder
+    (only,) = json.loads((written / "conversion.json").read_text())["volumes"]
+    image = nibabel.load(written / only["file"])
     expected = np.asarray(image.dataobj)
     assert volume.array.shape == expected.shape
     np.testing.assert_allclose(volume.array, expected, rtol=1e-6, atol=1e-4)
@@ -219,6 +254,68 @@ def test_a_real_series_agrees_or_is_refused_with_its_reason(name: str, tmp_path:
     with pytest.raises(StepError) as refused:
         ImageSeries(REAL[name]).volume()
     assert refused.value.reason == reason
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[Path]]]:
+    """The image series of each of the other collections, unpacked; none where Debian's files are missing."""
+    found = {}
+    for corpus in OTHERS:
+        folder = tmp_path_factory.mktemp(corpus)
+        series: dict[tuple[Path, object], list[Path]] = defaultdict(list)
+        for name, content in contents(corpus):
+            path = folder / name.removesuffix(".gz")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            if path.suffix == ".dcm" and has_pixels(path):
+                uid = pydicom.dcmread(path, force=True, stop_before_pixels=True).get("SeriesInstanceUID")
+                series[path.parent, uid].append(path)
+        found[corpus] = list(series.values())
+    return found
+
+
+def needs(corpus: str) -> None:
+    if corpus == "debian" and not (DEBIAN / "complete").exists():
+        pytest.skip("Debian's DICOM files are not here; `make beds` fetches them")
+
+
+@pytest.mark.parametrize(("corpus", "name"), [(corpus, name) for corpus in OTHERS for name in OTHERS[corpus]])
+def test_a_series_of_another_collection_agrees_or_is_refused_with_its_reason(
+    corpus: str, name: str, others: dict[str, list[list[Path]]], tmp_path: Path
+) -> None:
+    needs(corpus)
+    (paths,) = (paths for paths in others[corpus] if str(paths[0]).endswith(f"/{name}"))
+    reason = OTHERS[corpus][name]
+    if not reason:
+        assert_agrees(paths, tmp_path)
+        return
+    with pytest.raises(StepError) as refused:
+        ImageSeries(paths).volume()
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("corpus", "name"),
+    [(corpus, name) for corpus, found in OTHERS.items() for name in found if found[name] in ("", "mosaic")],
+)
+def test_qc_says_what_is_a_mosaic_and_does_not_call_it_regular(
+    corpus: str, name: str, others: dict[str, list[list[Path]]], tmp_path: Path
+) -> None:
+    needs(corpus)
+    (paths,) = (paths for paths in others[corpus] if str(paths[0]).endswith(f"/{name}"))
+    context = run_step(qc, paths, tmp_path)
+    codes = {found["code"] for found in json.loads((context.output_folder / "findings.json").read_text())}
+    mosaic = OTHERS[corpus][name] == "mosaic"
+    assert ("mosaic" in codes) == mosaic
+    assert measured(context)["regular"] == (not codes & {"mosaic", "projection"})
+
+
+@pytest.mark.parametrize("corpus", OTHERS)
+def test_no_series_of_another_collection_is_left_out(
+    corpus: str, others: dict[str, list[list[Path]]]
+) -> None:
+    needs(corpus)
+    assert len(others[corpus]) == len(OTHERS[corpus])
 
 
 def test_the_comparison_is_not_empty() -> None:

@@ -1,12 +1,15 @@
-"""What holds for a ledger whatever happens to it and in whatever order: random histories, played on SQLite."""
+"""What holds for a ledger whatever happens to it and in whatever order: random histories, played on SQLite; the one
+that revisions stand on is played on PostgreSQL too.
+"""
 
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +30,7 @@ from beds.ledgers import (
     settle,
     settled,
 )
+from beds.postgresql import Cluster
 from hilum.ledger import open_ledger
 from hilum.ledger.interface import Claim, Ledger, NewRun
 from hilum.model.arrival import Received
@@ -46,12 +50,16 @@ SHAPE = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
 def template() -> tempfile.TemporaryDirectory[str]:
     """A folder, gone at the end, with the file of a ledger with settled series, to be copied."""
     folder = tempfile.TemporaryDirectory(prefix="hilum-template-")
-    ledger = open_ledger(f"sqlite:///{folder.name}/ledger.sqlite")
+    with_settled_series(f"sqlite:///{folder.name}/ledger.sqlite")
+    return folder
+
+
+def with_settled_series(url: str) -> None:
+    ledger = open_ledger(url)
     for number in range(1, SUBJECTS + 1):
         settled(ledger, number)
     posted(ledger)
     ledger.close()
-    return folder
 
 
 @contextmanager
@@ -61,6 +69,27 @@ def copied() -> Iterator[Ledger]:
         ledger = open_ledger(f"sqlite:///{shutil.copy(Path(template().name) / 'ledger.sqlite', folder)}")
         yield ledger
         ledger.close()
+
+
+Copied = Callable[[], AbstractContextManager[Ledger]]
+
+
+@pytest.fixture(scope="module")
+def copied_in_postgresql(postgresql: Cluster) -> Iterator[Copied]:
+    """As :func:`copied`, of a database of PostgreSQL."""
+    original = postgresql.create()
+    with_settled_series(postgresql.url(original))
+
+    @contextmanager
+    def copied() -> Iterator[Ledger]:
+        database = postgresql.create(original)
+        ledger = open_ledger(postgresql.url(database))
+        yield ledger
+        ledger.close()
+        postgresql.drop(database)
+
+    yield copied
+    postgresql.drop(original)
 
 
 def arrival_of(number: int, place: str) -> Received:
@@ -88,10 +117,8 @@ def told(ledger: Ledger) -> dict[str, tuple[object, ...]]:
 arrivals = st.lists(st.builds(arrival_of, st.integers(0, 9), st.sampled_from("xyz")), min_size=1, max_size=25)
 
 
-@pytest.mark.slow
-@given(arrivals, st.randoms(use_true_random=False), st.integers(1, 9))
-@settings(max_examples=15)
-def test_arrivals_shuffled_doubled_and_interleaved_give_the_same_subjects_and_revisions(items, rng, size):
+def same_in_any_order(copied: Copied, items: list[Received], rng: Random, size: int) -> None:
+    """Arrivals shuffled, doubled and interleaved give the same subjects and revisions."""
     with copied() as straight:
         straight.record_arrivals(items, later(0))
         expected = told(straight)
@@ -104,6 +131,22 @@ def test_arrivals_shuffled_doubled_and_interleaved_give_the_same_subjects_and_re
         distinct = {(item.arrival.uri, item.arrival.version) for item in items}
         assert sum(mixed.summary().arrivals.values()) == len(distinct) + SUBJECTS
         assert mixed.check() == []
+
+
+@pytest.mark.slow
+@given(arrivals, st.randoms(use_true_random=False), st.integers(1, 9))
+@settings(max_examples=15)
+def test_arrivals_shuffled_doubled_and_interleaved_give_the_same_subjects_and_revisions(items, rng, size):
+    same_in_any_order(copied, items, rng, size)
+
+
+@pytest.mark.slow
+@given(items=arrivals, rng=st.randoms(use_true_random=False), size=st.integers(1, 9))
+@settings(max_examples=10)
+def test_arrivals_in_any_order_give_the_same_subjects_and_revisions_in_postgresql(
+    copied_in_postgresql, items, rng, size
+):
+    same_in_any_order(copied_in_postgresql, items, rng, size)
 
 
 @given(arrivals, st.data())

@@ -85,6 +85,13 @@ def planes(dataset: Dataset) -> list[Plane]:
     return [_plane(dataset, dataset, dataset, dataset)]
 
 
+def is_mosaic(dataset: Dataset) -> bool:
+    """Whether an image is Siemens's mosaic: many slices side by side, whose places are in private attributes, while
+    position and orientation are those of the whole sheet.
+    """
+    return "MOSAIC" in (dataset.get("ImageType") or ())
+
+
 def _enhanced_plane(dataset: Dataset, index: int) -> Plane:
     found = [
         functional_group(dataset, name, index)

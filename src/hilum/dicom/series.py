@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilum.dicom.geometry import Floats, Stack, Vector, planes, require_single_volume, stack
+from hilum.dicom.geometry import Floats, Stack, Vector, is_mosaic, planes, require_single_volume, stack
 from hilum.dicom.pixels import (
     frame_count,
     has_pixels,
@@ -87,9 +87,9 @@ class ImageSeries:
         """All images as one array in modality units; made once, then kept.
 
         Raises:
-            StepError: ``no-pixel-data``, ``no-geometry``, ``color``, ``mixed-size``, ``mixed-orientation``,
-                ``mixed-spacing``, ``mixed-unit``, ``several-volumes``, ``duplicate-positions``,
-                ``irregular-spacing``, ``gantry-tilt``, ``private-scaling``, or what
+            StepError: ``no-pixel-data``, ``no-geometry``, ``color``, ``mosaic``, ``mixed-size``,
+                ``mixed-orientation``, ``mixed-spacing``, ``mixed-unit``, ``several-volumes``,
+                ``duplicate-positions``, ``irregular-spacing``, ``gantry-tilt``, ``private-scaling``, or what
                 :func:`hilum.dicom.pixels.frames` raises.
         """
         if self._volume is None:
@@ -107,6 +107,12 @@ def _volume(images: list[Dataset]) -> Volume:
             or image.get("PhotometricInterpretation") == "PALETTE COLOR"
         ):
             raise StepError("colour images have no modality values", reason="color")
+        if is_mosaic(image):
+            raise StepError(
+                "a mosaic has many slices side by side in one image",
+                reason="mosaic",
+                hint="the nifti step takes it apart",
+            )
     arranged = stack([plane for image in images for plane in planes(image)])
     require_single_volume(arranged)
     _require_upright(images[0], arranged)

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -219,10 +220,13 @@ class Doctor:
     def _converter(self) -> Iterator[Finding]:
         import subprocess
 
-        from dcm2niix import bin as binary
+        said = ""
+        with suppress(ImportError, OSError, subprocess.TimeoutExpired):  # each means that it does not start
+            from dcm2niix import bin as binary
 
-        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, check=False)
-        if "dcm2niix" not in done.stdout.lower():
+            command = [binary, "--version"]
+            said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
+        if "dcm2niix" not in said.lower():
             yield Finding(
                 "converter", Health.ERROR, "dcm2niix does not start", "install the package dcm2niix again"
             )

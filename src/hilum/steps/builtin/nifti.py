@@ -84,7 +84,7 @@ def _count(name: str, meaning: str) -> Measure:
 
 @step(
     "nifti",
-    version="1",
+    version="2",
     outputs=[
         Output("nifti", "*.nii.gz", "application/gzip", many=True),
         Output("sidecar", "volume*.json", "application/json", required=False, many=True),
@@ -208,6 +208,8 @@ def _write_decoded(source: Path, target: Path) -> None:
 
     dataset = read_instance(source)
     values = frames(dataset)
+    if "IconImageSequence" in dataset:  # still encapsulated: dcm2niix looks for the pixels in the wrong place
+        del dataset.IconImageSequence
     if values.ndim == 4:
         dataset.PhotometricInterpretation = "RGB"
         dataset.PlanarConfiguration = 0

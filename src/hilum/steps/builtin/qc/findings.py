@@ -32,6 +32,7 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     "several-b-values": ("info", "several volumes by diffusion weighting or direction"),
     "several-phases": ("info", "several volumes by time or cardiac phase"),
     "several-volumes": ("info", "several volumes by image type or another acquisition parameter"),
+    "mosaic": ("info", "many slices are side by side in one image; they are not checked one by one"),
     "localizer": ("info", "scouts, by Image Type"),
     "projection": ("info", "projections made from a volume, by Image Type"),
     "secondary-capture": ("info", "screens and captures, not acquired images"),

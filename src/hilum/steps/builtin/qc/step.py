@@ -61,7 +61,7 @@ MEASUREMENTS = [
 
 @step(
     "qc",
-    version="1",
+    version="2",
     outputs=[Output("findings", "findings.json", "application/json")],
     measurements=MEASUREMENTS,
 )
@@ -120,6 +120,7 @@ class SeriesReport:
     """
 
     def __init__(self, uid: str, datasets: list[Dataset], decode: int) -> None:
+        from hilum.dicom.geometry import is_mosaic
         from hilum.dicom.pixels import has_pixels
         from hilum.steps.builtin.qc.consistency import check_consistency
         from hilum.steps.builtin.qc.frames import role
@@ -139,6 +140,7 @@ class SeriesReport:
             if code:
                 self._report(code, [_uid(member) for member in members])
                 self.frames += len(members)
+        self._report("mosaic", [_uid(image) for image in roles[""] if is_mosaic(image)])
         slices = self._slices(roles[""])
         placed = [frame for frame in slices if frame.plane is not None]
         self.unplaced = len(slices) - len(placed)
