@@ -575,8 +575,10 @@ class Home:
     def release(self, entry: str, keep: str = "") -> Quarantined:
         """Settle a quarantine entry; a conflict needs ``keep`` ``old`` or ``new``."""
         from hilum.audit import audit
+        from hilum.engine.decide import make_sure
 
         now = self.clock.now()
+        make_sure(self.ledger, self.storage, entry, keep)
 
         def witness(released: Quarantined) -> Rows:
             return audit("quarantine-released", self.actor, now, what=[released.id], digest=released.digest)

@@ -17,6 +17,9 @@ MISSING = "object-missing"
 REPLACED = "object-replaced"
 """Why an arrival is ignored of which the bytes are gone, since a newer version took their place."""
 
+CONFLICT = "conflicting-content"
+"""Why an instance is refused of which another content counts."""
+
 TASK = "task:"
 """What the source of an arrival begins with that a task made."""
 
