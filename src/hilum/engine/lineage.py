@@ -255,13 +255,18 @@ def _draw(task: TaskLineage, lines: list[str], drawn: set[str]) -> None:
         lines.append(f'  {made}(["{artifact["path"]}<br/>{artifact["digest"][:12]}"])')
         lines.append(f"  {node} --> {made}")
     for found in task.measurements:
-        shown = found["text"] if found["value"] is None else f"{found['value']:g} {found['unit']}"
+        shown = found["text"] if found["value"] is None else quantity(found["value"], found["unit"])
         made = _node(found["measurement_id"])
         lines.append(f'  {made}{{{{"{found["name"]}: {shown}"}}}}')
         lines.append(f"  {node} --> {made}")
     for need in task.needs.values():
         _draw(need, lines, drawn)
         lines.append(f"  {_node(need.task_key)} --> {node}")
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with its UCUM unit as people write it: a bare number's ``1`` is left out."""
+    return f"{value:g}" if unit in ("1", "") else f"{value:g} {unit}"
 
 
 def _node(identifier: str) -> str:
