@@ -395,6 +395,7 @@ class Home:
                 hint="it may have settled already: see `hilum status`",
             )
         self.ledger.close_subjects(chosen, self._witness("subjects-closed"))
+        self.record()
         return sorted(chosen)
 
     def _witness(self, action: str) -> Witness[Sequence[str]]:
@@ -541,6 +542,7 @@ class Home:
 
         layout, wanted, of = layout or DEFAULT_LAYOUT, tuple(steps), tuple(pipelines)
         self._audit("results-exported", layout, wanted, of)
+        self.record()
         return export(self.warehouse, self.storage, Path(destination), layout, steps=wanted, pipelines=of)
 
     def doctor(self, *, deep: bool = False) -> Iterator[Finding]:
