@@ -183,17 +183,20 @@ class Doctor:
             return
         rows = self.warehouse().query("SELECT count(*) AS n FROM dicom_metadata").column("n")[0].as_py()
         known = sum(s.instances for s in self.ledger().subjects() if s.scope.value == "series")
-        if (
-            self.ledger().summary().outbox == 0
-            and self.ledger().summary().open_subjects == 0
-            and rows != known
-        ):
+        summary = self.ledger().summary()
+        if summary.outbox:
+            return
+        if summary.open_subjects == 0 and rows != known:
             yield Finding(
                 "warehouse",
                 Health.ERROR,
                 f"it has {rows} instances, the ledger {known}",
-                "please report this as a bug",
+                RESTORE if rows < known else "please report this as a bug",
             )
+        told = set(self.warehouse().query("SELECT run_id FROM runs").column("run_id").to_pylist())
+        lost = sum(run.current and run.id not in told for run in self.ledger().runs())
+        if lost:
+            yield Finding("warehouse", Health.ERROR, f"it lacks {_some(lost, 'run')} of the ledger", RESTORE)
 
     def _sandbox(self) -> Iterator[Finding]:
         from hilum.executors.sandbox import abi
