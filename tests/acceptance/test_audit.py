@@ -12,7 +12,9 @@ import pytest
 import hilum
 from beds.commands import hilum as command
 from hilum.dicom.phantom import many_instances
+from hilum.engine.recorder import ROLE
 from hilum.kernel.digest import digest_json
+from hilum.sources.folder import FolderSource
 
 SHORT = "name: short\nsteps: {fails: {uses: './fails.py:fails'}}\n"
 STEP = (
@@ -147,3 +149,24 @@ def test_whoever_records_tells_the_audits_log_which_a_sink_can_choose(tmp_path: 
     assert (labels["action"], labels["run"]) == ("runs-retried", run)
     assert labels["actor"].startswith("person:")
     assert line["logging.googleapis.com/insertId"].startswith("u-")
+
+
+def test_commands_that_are_audited_leave_nothing_behind(tmp_path: Path, failing: Path) -> None:
+    scans, home = tmp_path / "scans", tmp_path / "home"
+    list(many_instances(scans, 2, per_series=2))
+    command("run", scans, "--pipeline", failing, home=home, code=1)
+    for words in (("export", tmp_path / "out"), ("retry", "--no-wait")):
+        command(*words, home=home)
+        assert command("status", "--json", home=home).json["outbox"] == 0
+
+
+def test_closing_leaves_nothing_behind(tmp_path: Path) -> None:
+    list(many_instances(tmp_path / "scans", 2, per_series=2))
+    with hilum.open(tmp_path / "home") as home:
+        engine = home.engine()
+        engine.take_in(FolderSource([tmp_path / "scans"], home.clock))
+        engine.close()
+        for owner in home.ledger.owners():  # as if its process were gone
+            home.ledger.release_role(ROLE, owner)
+        assert home.close_subjects()
+        assert home.status().outbox == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hilum as api
-from beds.commands import here
+from beds.commands import Said, here
 from beds.instances import write_conflict
 from hilum.dicom.phantom import chest_ct
 from hilum.engine.engine import RunReport
@@ -102,3 +102,154 @@ def test_lineage_tells_which_content_each_result_came_from(ward: Ward) -> None:
     before, after = ({each["digest"] for each in ward.home.lineage(row["id"]).instances} for row in rows)
     assert before - after == {digest_file(ward.old)}
     assert after - before == {digest_file(ward.new)}
+
+
+class Changed:
+    """A series of four slices of which one is changed where it lies. Everything is done with the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.scans, self.home = folder, folder / "scans", folder / "home"
+        self.pipelines = [folder / "qc.yaml", folder / "intensity.yaml"]
+        for pipeline in self.pipelines:
+            pipeline.write_text(PIPELINE.replace("check", pipeline.stem).replace("qc", pipeline.stem))
+        self.file = chest_ct(self.scans, slices=4, rows=16, columns=16).paths[1]
+        self.bytes = self.file.read_bytes()
+        self.run(self.scans)
+
+    def run(self, *words: str | Path, second: bool = False, code: int = 0) -> Said:
+        return here("run", *words, "--pipeline", self.pipelines[second], home=self.home, code=code)
+
+    def change(self) -> None:
+        write_conflict(self.file, self.file)
+
+    def entry(self) -> str:
+        (entry,) = here("quarantine", "list", "--json", home=self.home).json
+        assert entry["reason"] == "conflicting-content"
+        return str(entry["id"])
+
+    def release(self, keep: str, code: int = 0) -> Said:
+        return here("quarantine", "release", self.entry(), "--keep", keep, home=self.home, code=code)
+
+    def instances(self, *words: str) -> dict[str, str]:
+        """What the doctor says of them."""
+        found = here("doctor", "--json", *words, home=self.home, code=None).json
+        (said,) = [each for each in found if each["check"] == "instances"]
+        return dict(said)
+
+    def is_well(self) -> bool:
+        """Whether a pipeline that is new here, or failed before, gets its input."""
+        here("retry", home=self.home, code=None)
+        done = self.run(self.scans, second=True, code=None)
+        return done.code == 0 and self.instances("--deep")["health"] == "ok"
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Changed:
+    return Changed(tmp_path)
+
+
+def test_content_that_was_overwritten_is_not_kept(changed: Changed) -> None:
+    changed.change()
+    changed.run(changed.scans, code=1)
+    refused = changed.release("old", code=2)
+    assert "is gone" in refused.err
+    assert "say --keep new" in refused.err
+    changed.release("new")
+    changed.run(changed.scans)
+    assert changed.is_well()
+
+
+def test_content_that_was_put_back_elsewhere_is_kept(changed: Changed) -> None:
+    changed.change()
+    changed.run(changed.scans, code=1)
+    assert "put the old file back, anywhere, run over it" in changed.release("old", code=2).err
+    (changed.folder / "back").mkdir()
+    (changed.folder / "back" / "1.dcm").write_bytes(changed.bytes)
+    changed.run(changed.folder / "back")
+    changed.release("old")
+    assert changed.is_well()
+
+
+def test_content_of_which_a_copy_is_known_is_kept(changed: Changed) -> None:
+    (changed.scans / "copy.dcm").write_bytes(changed.bytes)
+    changed.run(changed.scans)
+    changed.change()
+    changed.run(changed.scans, code=1)
+    changed.release("old")
+    assert changed.is_well()
+
+
+def test_new_content_that_is_gone_again_is_not_put_in_force(changed: Changed) -> None:
+    changed.change()
+    changed.run(changed.scans, code=1)
+    changed.file.write_bytes(changed.bytes)
+    changed.run(changed.scans)
+    assert "say --keep old" in changed.release("new", code=2).err
+    changed.release("old")
+    assert changed.is_well()
+
+
+def test_a_task_whose_input_was_changed_says_what_leads_to_a_decision(changed: Changed) -> None:
+    changed.change()
+    changed.run(changed.scans, code=1)
+    said = changed.run(changed.scans, second=True, code=1)
+    assert "input-changed" in said.out
+    assert "run over its folder with --verify and decide in `hilum quarantine list`" in said.out
+    changed.run(changed.scans, "--verify", second=True, code=1)
+    changed.release("new")
+    assert changed.is_well()
+
+
+def test_verifying_asks_again_where_what_was_kept_is_gone(changed: Changed) -> None:
+    new = write_conflict(changed.scans / "new.dcm", changed.file)
+    changed.run(changed.scans, code=1)
+    changed.release("old")
+    assert "4 unchanged" not in changed.run(changed.scans, "--verify").out
+    changed.file.unlink()
+    said = changed.run(changed.scans, second=True, code=1)
+    assert "run over its new place with --verify" in said.out
+    changed.run(changed.scans, "--verify", second=True, code=1)
+    (entry,) = here("quarantine", "list", "--json", home=changed.home).json
+    assert entry["uri"] == new.as_uri()
+    changed.release("new")
+    assert changed.is_well()
+
+
+def test_the_doctor_sees_a_changed_file_without_reading_the_others(changed: Changed) -> None:
+    assert changed.instances()["health"] == "ok"
+    changed.change()
+    said = changed.instances()
+    assert (said["health"], said["message"]) == ("warning", "1 file with other bytes now")
+    changed.run(changed.scans, "--verify", code=1)
+    changed.release("new")
+    changed.run(changed.scans)
+    assert changed.instances()["health"] == "ok"
+
+
+def test_a_file_that_was_only_touched_is_well(changed: Changed) -> None:
+    changed.file.touch()
+    assert changed.instances()["health"] == "ok"
+    assert changed.is_well()
+
+
+def test_an_instance_whose_file_became_another_is_found_where_it_is_put_back(changed: Changed) -> None:
+    other = chest_ct(changed.folder / "other", slices=4, rows=16, columns=16, seed=2).paths[1]
+    changed.file.write_bytes(other.read_bytes())
+    changed.run(changed.scans)
+    assert changed.instances()["message"] == "1 file with other bytes now"
+    said = changed.run(changed.scans, second=True, code=1)
+    assert "or put the old file back, anywhere, run over it and retry" in said.out
+    (changed.folder / "back").mkdir()
+    (changed.folder / "back" / "1.dcm").write_bytes(changed.bytes)
+    changed.run(changed.folder / "back", second=True, code=1)
+    assert changed.is_well()
+
+
+def test_a_copy_that_is_known_takes_the_place_of_a_file_that_is_gone(changed: Changed) -> None:
+    (changed.scans / "copy.dcm").write_bytes(changed.bytes)
+    changed.run(changed.scans)
+    changed.file.unlink()
+    said = changed.run(changed.scans, second=True, code=1)
+    assert "run over its new place with --verify" in said.out
+    changed.run(changed.scans, "--verify", second=True, code=1)
+    assert changed.is_well()

@@ -15,6 +15,7 @@ import pytest
 from beds.commands import Said, here, hilum, in_terminal
 from beds.real import real_file
 from hilum.cli.main import COMMANDS
+from hilum.dicom.phantom import chest_ct
 from hilum.ledger import open_ledger
 from hilum.ledger.counts import glance
 
@@ -227,3 +228,19 @@ finally:
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stderr.split() == []
+
+
+def test_the_doctor_misses_runs_that_the_warehouse_has_lost(tmp_path: Path) -> None:
+    chest_ct(tmp_path / "scans", slices=4, rows=16, columns=16)
+    (tmp_path / "qc.yaml").write_text("name: qc\nsteps:\n  qc: {uses: qc}\n")
+    home = tmp_path / "home"
+    here("run", tmp_path / "scans", "--pipeline", tmp_path / "qc.yaml", home=home)
+    shutil.rmtree(home / "warehouse" / "runs")
+    found = {each["check"]: each for each in here("doctor", "--json", home=home, code=1).json}
+    assert found["warehouse"]["message"] == "it lacks 1 run of the ledger"
+    assert "put ledger.sqlite" in found["warehouse"]["mend"]
+    for name in ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"):
+        (home / name).unlink(missing_ok=True)
+    shutil.rmtree(home / "warehouse")
+    here("run", tmp_path / "scans", "--pipeline", tmp_path / "qc.yaml", home=home)
+    assert "error" not in {each["health"] for each in here("doctor", "--json", home=home).json}

@@ -9,6 +9,7 @@ import pytest
 import hilum as api
 from beds.commands import here, in_terminal
 from hilum.dicom.phantom import chest_ct
+from hilum.engine.lineage import quantity
 from hilum.kernel.digest import digest_file
 
 STEPS = """
@@ -102,6 +103,11 @@ def test_the_picture_is_a_flow_chart_of_mermaid(place: Place) -> None:
     assert chart.startswith("flowchart LR\n")
     assert "8 instances" in chart
     assert chart.count("-->") >= 4
+    assert '"double: 16 mL"' in chart
+
+
+def test_a_bare_number_has_no_unit_in_tree_and_picture() -> None:
+    assert [quantity(64.0, "1"), quantity(64.0, ""), quantity(2.5, "mL")] == ["64", "64", "2.5 mL"]
 
 
 def test_what_nobody_knows_is_wrong_use(place: Place) -> None:

@@ -153,3 +153,33 @@ def test_a_value_from_a_header_cannot_command_the_terminal(real_home: Path) -> N
     said = in_terminal("--home", real_home, "query", "SELECT 'a' || chr(27) || '[2Jb' || chr(10) || 'c' AS x")
     assert "\x1b[2J" not in said.out
     assert "a [2Jb c" in said.out
+
+
+def test_what_reaches_beyond_the_tables_is_refused_with_what_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "home" / "store").mkdir(parents=True)
+    said = here("query", "SELECT * FROM read_csv('/etc/hosts')", home=tmp_path / "home", code=2).err
+    assert "read_csv() reaches beyond the tables" in said
+    assert "only the home's own tables and views can be read" in said
+
+
+@pytest.mark.parametrize(
+    ("sql", "where"),
+    [
+        (
+            "SELECT 1 FROM dicom_metadata JOIN arrivals USING (SOPInstanceUID)",
+            "the table on the right of JOIN",
+        ),
+        (
+            "SELECT 1 FROM arrivals JOIN dicom_metadata USING (SOPInstanceUID)",
+            "the table on the left of JOIN",
+        ),
+        ("SELECT arrivals.SOPInstanceUID FROM dicom_metadata, arrivals", "arrivals"),
+    ],
+)
+def test_a_column_that_one_of_two_tables_lacks_is_not_proposed_again(
+    tmp_path: Path, sql: str, where: str
+) -> None:
+    (tmp_path / "home" / "store").mkdir(parents=True)
+    said = here("query", sql, home=tmp_path / "home", code=2).err
+    assert f"{where} has no column SOPInstanceUID" in said
+    assert "did you mean sop_instance_uid" in said

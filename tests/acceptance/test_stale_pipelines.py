@@ -167,8 +167,14 @@ def test_the_plan_tells_what_failed_what_grew_and_what_is_new(tmp_path: Path) ->
         engine.take_in(FolderSource([tmp_path / "three", tmp_path / "new"], home.clock))
         engine.close()
         before = home.status()
-        reasons = {due.subject.instances: list(due.reasons) for due in home.plan([pipeline])}
+        found = home.plan([pipeline])
+        reasons = {due.subject.instances: list(due.reasons) for due in found}
         assert reasons == {1: ["failed"], 3: ["late-instances"], 4: ["new"]}
+        assert {due.subject.instances: due.steps for due in found} == {
+            1: {"picky": ("failed",)},
+            3: {"picky": ("late-instances",)},
+            4: {"picky": ("new",)},
+        }
         assert home.status() == before
 
 

@@ -20,6 +20,11 @@ ACCEPTED, DUPLICATE, IGNORED, QUARANTINED = (
 )
 
 
+def places(ledger, *uids):
+    """Where these instances are, by UID."""
+    return {uid: place.uri for uid, place in ledger.places(uids).items()}
+
+
 def test_each_arrival_gets_its_outcome_and_the_sum_holds(ledger):
     arrivals = [
         received(1),
@@ -73,7 +78,7 @@ def test_the_same_bytes_from_another_path_are_a_duplicate_and_move_nothing(ledge
     before = ledger.open_subjects()
     assert ledger.record_arrivals([received(1, uri="file:///copy.dcm")], later(5)) == [DUPLICATE]
     assert ledger.open_subjects() == before
-    assert ledger.locations(["1.2.3.1", "1.2.3.999"]) == {"1.2.3.1": "file:///inbox/1.dcm"}
+    assert places(ledger, "1.2.3.1", "1.2.3.999") == {"1.2.3.1": "file:///inbox/1.dcm"}
 
 
 def test_a_new_version_with_the_same_bytes_is_a_duplicate_and_is_known(ledger):
@@ -96,7 +101,7 @@ def test_what_is_known_of_an_address_is_its_newest_version_and_its_subjects(ledg
 def test_more_addresses_than_one_statement_takes_can_be_asked_for(ledger):
     ledger.record_arrivals([received(number) for number in range(1200)], NOW)
     assert len(ledger.known([f"file:///inbox/{number}.dcm" for number in range(1300)])) == 1200
-    assert len(ledger.locations([f"1.2.3.{number}" for number in range(1300)])) == 1200
+    assert len(ledger.places([f"1.2.3.{number}" for number in range(1300)])) == 1200
     assert len(ledger.members(find(ledger))) == 1200
 
 
@@ -149,7 +154,7 @@ class TestRelease:
         assert new.digest in digests
         assert old.digest not in digests
         assert settle(ledger, after).digest != before.revision
-        assert ledger.locations(["1.2.3.1"]) == {"1.2.3.1": "file:///other.dcm"}
+        assert places(ledger, "1.2.3.1") == {"1.2.3.1": "file:///other.dcm"}
 
     def test_keeping_the_new_posts_its_header_under_the_id_that_the_old_one_had(self, ledger):
         ledger.record_arrivals([received(1)], NOW)
@@ -295,4 +300,26 @@ def test_an_instance_that_was_moved_is_found_at_its_new_address(ledger):
 def test_other_bytes_are_never_put_in_the_place_of_known_ones(ledger):
     ledger.record_arrivals([received(1)], NOW)
     ledger.relocate("1.2.3.1", "0" * 64, "file:///elsewhere.dcm", 1, "7")
-    assert ledger.locations(["1.2.3.1"]) == {"1.2.3.1": "file:///inbox/1.dcm"}
+    assert places(ledger, "1.2.3.1") == {"1.2.3.1": "file:///inbox/1.dcm"}
+
+
+def test_every_place_of_a_content_is_remembered_newest_first(ledger):
+    item = received(1)
+    ledger.record_arrivals([item, received(1, uri="file:///copy.dcm")], NOW)
+    ledger.record_arrivals([received(1, content="other", uri="file:///other.dcm")], NOW)
+    copies = ledger.copies("1.2.3.1", item.digest)
+    assert [copy.uri for copy in copies] == ["file:///copy.dcm", "file:///inbox/1.dcm"]
+    assert ledger.copies("1.2.3.1", "0" * 64) == []
+
+
+def test_a_conflict_that_was_settled_waits_again_once_its_arrival_is_forgotten(ledger):
+    new = received(1, content="other", uri="file:///other.dcm")
+    ledger.record_arrivals([received(1), new], NOW)
+    (entry,) = ledger.quarantine()
+    ledger.release(entry.id, "old", later(1))
+    assert ledger.record_arrivals([new], later(2)) == [QUARANTINED]
+    assert ledger.quarantine() == []
+    ledger.forget([(new.arrival.uri, new.arrival.version)])
+    assert ledger.record_arrivals([new], later(3)) == [QUARANTINED]
+    assert [again.id for again in ledger.quarantine()] == [entry.id]
+    assert ledger.summary().arrivals == {"accepted": 1, "quarantined": 1}

@@ -404,6 +404,7 @@ class Home:
                 hint="it may have settled already: see `hilum status`",
             )
         self.ledger.close_subjects(chosen, self._witness("subjects-closed"))
+        self.record()
         return sorted(chosen)
 
     def _witness(self, action: str) -> Witness[Sequence[str]]:
@@ -510,27 +511,13 @@ class Home:
 
         A file is a link in ``results/``, or a copy of a result wherever it lies.
         """
-        from hilum.engine.lineage import trace
+        from hilum.engine.lineage import named_by, trace
 
         if os.path.isfile(identifier):
-            identifier = self._artifact_of(Path(identifier))
+            identifier = named_by(Path(identifier), self.root / "store", self.warehouse)
         if self.settings.audit_reads:
             self._audit("lineage-asked", str(identifier))
         return trace(self.warehouse, str(identifier))
-
-    def _artifact_of(self, path: Path) -> str:
-        """The id of the artifact that a link leads to, or the digest of a file's content."""
-        from hilum.kernel.digest import digest_file
-
-        store = self.root.resolve() / "store"
-        if path.resolve().is_relative_to(store):
-            name = path.resolve().relative_to(store).as_posix()
-            rows = self.warehouse.query(
-                "SELECT artifact_id FROM artifacts WHERE object = ?", [name]
-            ).to_pylist()
-            if rows:
-                return str(rows[0]["artifact_id"])
-        return digest_file(path)
 
     def export(
         self,
@@ -550,6 +537,7 @@ class Home:
 
         layout, wanted, of = layout or DEFAULT_LAYOUT, tuple(steps), tuple(pipelines)
         self._audit("results-exported", layout, wanted, of)
+        self.record()
         return export(self.warehouse, self.storage, Path(destination), layout, steps=wanted, pipelines=of)
 
     def doctor(self, *, deep: bool = False) -> Iterator[Finding]:
@@ -584,8 +572,10 @@ class Home:
     def release(self, entry: str, keep: str = "") -> Quarantined:
         """Settle a quarantine entry; a conflict needs ``keep`` ``old`` or ``new``."""
         from hilum.audit import audit
+        from hilum.engine.decide import make_sure
 
         now = self.clock.now()
+        make_sure(self.ledger, self.storage, entry, keep)
 
         def witness(released: Quarantined) -> Rows:
             return audit("quarantine-released", self.actor, now, what=[released.id], digest=released.digest)

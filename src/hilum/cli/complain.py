@@ -28,29 +28,30 @@ def complain(error: BaseException) -> int:
         case SystemExit():
             return error.code if isinstance(error.code, int) else FAILED
         case HilumError():
-            _say(error.message, error.hint)
+            say(error.message, error.hint)
             return WRONG_USE if isinstance(error, UsageError) else FAILED
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)
             return WRONG_USE
         case click.ClickException():
-            _say(*_wrong_use(error))
+            say(*_wrong_use(error))
             return WRONG_USE
         case click.Abort() | KeyboardInterrupt():
-            _say("stopped at once; the next run goes on from here")
+            say("stopped at once; the next run goes on from here")
             return INTERRUPTED
         case BrokenPipeError():
             # what reads our output went away, as `head` does; and it must not be told so at the end either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _say("there is no space left on the disk", "make room; then run the same again")
+            say("there is no space left on the disk", "make room; then run the same again")
             return FAILED
     _unexpected(error)
     return FAILED
 
 
-def _say(message: str, help_: str = "") -> None:
+def say(message: str, help_: str = "") -> None:
+    """An error of one line or several, and a line of help, on standard error."""
     first, *more = message.splitlines() or [""]
     click.echo(click.style("hilum: ", fg="red") + first, err=True, color=_colour())
     for line in more:
@@ -95,7 +96,7 @@ def _unexpected(error: BaseException) -> None:
     said = "something went wrong that should not have"
     while told:
         what = " ".join(str(told[key]) for key in ("kind", "reason", "errno") if key in told)
-        _say("\n".join([f"{said}: {what}", *(f"at {frame}" for frame in told.get("frames", [])[-FRAMES:])]))
+        say("\n".join([f"{said}: {what}", *(f"at {frame}" for frame in told.get("frames", [])[-FRAMES:])]))
         told, said = told.get("cause"), "because of"
     python = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
     _help(f"please report it with these lines; they hold no patient data (hilum {__version__}, {python})")

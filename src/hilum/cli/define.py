@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hilum.cli.complain import say
 from hilum.cli.main import Options
 from hilum.cli.output import json_option, print_json, print_table
 from hilum.errors import UsageError
@@ -60,10 +61,8 @@ def validate(options: Options, files: Sequence[Path], cluster: bool, as_json: bo
                 click.echo(f"{result['file']}: valid ({result['pipeline']}, {result['steps']} steps)")
             for step, found in result.get("relaxations", {}).items():
                 click.echo(f"  step {step}: its container {', '.join(found)}")
-            for line in result.get("errors", []):
-                click.echo(line, err=True)
-            if result.get("help"):
-                click.echo(f"  help: {result['help']}", err=True)
+            if result.get("errors"):
+                say("\n".join(result["errors"]), result.get("help", ""))
     raise click.exceptions.Exit(0 if all(result["valid"] for result in results) else 2)
 
 

@@ -60,19 +60,16 @@ def tree(found: Lineage, shown: int | None = SHOWN) -> Node:
 
 
 def _title(found: Lineage) -> str:
+    from hilum.engine.lineage import quantity
+
     row = found.found
     if found.kind == "artifact":
         return f"{row['path']}  {row['size']:,} bytes  {found.id}  sha256 {row['digest'][:16]}"
     if found.kind == "measurement":
-        value = row["text"] if row["value"] is None else f"{row['value']:g} {unit(row['unit'])}".rstrip()
+        value = row["text"] if row["value"] is None else quantity(row["value"], row["unit"])
         region = f" in {row['region']}" if row["region"] else ""
         return f"{row['name']} = {text(value)}{text(region)}  ({row['concept_meaning']})  {found.id}"
     return f"task {found.id[:16]}"
-
-
-def unit(code: str) -> str:
-    """A UCUM unit as people write it: a bare number's ``1`` is left out."""
-    return "" if code == "1" else code
 
 
 def _add(parent: Node, task: TaskLineage) -> Node:

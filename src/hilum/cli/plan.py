@@ -78,6 +78,8 @@ def retry(
         if again and not no_wait:
             with ProgressBars() as bars:
                 home.work(observer=bars, stop=stop_on_signals(), pipelines=pipelines)
+        elif again:
+            home.record()
         after = home.ledger.runs(ids=again) if again else []
         dead = [task for task in home.ledger.tasks(again) if task.state.value == "dead"] if again else []
     states = Counter(run.state.value for run in after)

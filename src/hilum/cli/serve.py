@@ -10,6 +10,7 @@ import click
 
 from hilum.cli.main import Options
 from hilum.cli.run import pipeline_option, slots_option, stop_on_signals
+from hilum.errors import UsageError
 
 SECONDS = click.FloatRange(min=0)
 
@@ -59,4 +60,8 @@ def serve(
     check_watched(watch)
     options.settings |= {"still": still, "sweep": sweep, "slots": slots, "lead": lead, "health": health}
     with options.open(create=True, log_level="info") as home:
+        if not watch and not home.settings.lead:  # an engine of several may live of what others take in
+            raise UsageError(
+                "nothing is named to watch", hint="name a folder, a subscription or a bucket with --watch"
+            )
         home.serve(*watch, pipelines=pipelines, stop=stop_on_signals())

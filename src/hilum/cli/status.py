@@ -41,7 +41,9 @@ def _show(summary: Summary) -> None:
             f"{counted(summary.superseded, 'run')} by newer ones of the same pipeline and subject",
         )
     if summary.outbox:
-        _line("warehouse", f"{counted(summary.outbox, 'row')} behind; an engine at work brings them")
+        _line(
+            "warehouse", f"{counted(summary.outbox, 'row')} behind; an engine at work brings what is missing"
+        )
     states = sorted({state for counts in summary.runs.values() for state in counts})
     if summary.runs:
         rows = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,18 +13,16 @@ from enum import StrEnum
 from pathlib import Path
 
 from hilum.engine.neighbours import dead_neighbours
+from hilum.engine.places import Found, look
 from hilum.engine.receive import batches
-from hilum.errors import HilumError, TerminalError
+from hilum.errors import HilumError
 from hilum.executors.outputs import ManifestDamaged, find_manifest
-from hilum.kernel.address import archive_of, is_of_version
 from hilum.kernel.clock import Clock
 from hilum.kernel.digest import digest_file
 from hilum.ledger.interface import Ledger, LedgerDamaged
 from hilum.model.subject import Member
 from hilum.model.work import Artifact, TaskState
 from hilum.storage import Storage
-from hilum.storage.content import is_content
-from hilum.storage.objects import open_objects, versions_at
 from hilum.warehouse.interface import Warehouse
 
 LOW_DISK = 2 << 30
@@ -119,7 +118,10 @@ class Doctor:
         waiting = self.ledger().summary().outbox
         if waiting:
             yield Finding(
-                "leases", Health.WARNING, f"{waiting} rows wait for the warehouse", "`hilum doctor --mend`"
+                "leases",
+                Health.WARNING,
+                f"{_some(waiting, 'row')} still to come to the warehouse",
+                "`hilum doctor --mend`",
             )
 
     def _results(self) -> Iterator[Finding]:
@@ -139,43 +141,31 @@ class Doctor:
             damaged += any(is_damaged(self.storage(), each, deep=self.deep) for each in manifest.artifacts)
         mend = "`hilum doctor --mend` forgets them, so that the next run computes them again"
         if missing:
-            yield Finding("results", Health.ERROR, f"{missing} results are gone from the store", mend)
+            yield Finding("results", Health.ERROR, f"{_some(missing, 'result')} gone from the store", mend)
         if damaged:
-            yield Finding("results", Health.ERROR, f"{damaged} results are damaged or lack a file", mend)
+            yield Finding(
+                "results", Health.ERROR, f"{_some(damaged, 'result')} damaged or without a file", mend
+            )
 
     def _instances(self) -> Iterator[Finding]:
-        gone = changed = 0
-        read: dict[str, Member] = {}
+        states: Counter[Found] = Counter()
         for page in batches(self._members(), PAGE):
-            versions = versions_at({archive_of(member.uri) or member.uri for member in page})
-            for member in page:
-                archive = archive_of(member.uri)
-                version = versions[archive or member.uri]
-                if version is None:
-                    gone += 1
-                elif self.deep or (archive and not is_of_version(member.version, version)):
-                    read[member.uri] = member
-        for uri, opened in open_objects(sorted(read)):  # one pass over each archive
-            if isinstance(opened, TerminalError):
-                gone += 1
-                continue
-            try:
-                changed += not is_content(opened, read[uri].sop_instance_uid, read[uri].digest)
-            except TerminalError:
-                changed += 1
+            states.update(look(page, deep=self.deep).values())
+        gone, changed = states[Found.GONE], states[Found.CHANGED]
         if gone:
             yield Finding(
                 "instances",
                 Health.WARNING,
-                f"{gone} files are no longer where they were",
-                "`hilum run` over their new folder finds them again",
+                f"{_some(gone, 'file')} no longer where found",
+                "`hilum run --verify` over their new folder finds them again",
             )
         if changed:
             yield Finding(
                 "instances",
                 Health.WARNING,
-                f"{changed} files hold other bytes now",
-                "`hilum run --verify` takes them in",
+                f"{_some(changed, 'file')} with other bytes now",
+                "`hilum run --verify` over their folders puts new content of an instance into the quarantine, "
+                "to be decided on; or put the old files back, anywhere, and run over them",
             )
 
     def _members(self) -> Iterator[Member]:
@@ -194,17 +184,20 @@ class Doctor:
             return
         rows = self.warehouse().query("SELECT count(*) AS n FROM dicom_metadata").column("n")[0].as_py()
         known = sum(s.instances for s in self.ledger().subjects() if s.scope.value == "series")
-        if (
-            self.ledger().summary().outbox == 0
-            and self.ledger().summary().open_subjects == 0
-            and rows != known
-        ):
+        summary = self.ledger().summary()
+        if summary.outbox:
+            return
+        if summary.open_subjects == 0 and rows != known:
             yield Finding(
                 "warehouse",
                 Health.ERROR,
                 f"it has {rows} instances, the ledger {known}",
-                "please report this as a bug",
+                RESTORE if rows < known else "please report this as a bug",
             )
+        told = set(self.warehouse().query("SELECT run_id FROM runs").column("run_id").to_pylist())
+        lost = sum(run.current and run.id not in told for run in self.ledger().runs())
+        if lost:
+            yield Finding("warehouse", Health.ERROR, f"it lacks {_some(lost, 'run')} of the ledger", RESTORE)
 
     def _sandbox(self) -> Iterator[Finding]:
         from hilum.executors.sandbox import abi
@@ -237,6 +230,11 @@ def _without_ledger(name: str, error: HilumError) -> Finding:
     if name == "ledger":
         return Finding(name, Health.ERROR, error.message, RESTORE)
     return Finding(name, Health.WARNING, "cannot be examined without the ledger")
+
+
+def _some(number: int, what: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def is_damaged(storage: Storage, artifact: Artifact, *, deep: bool) -> bool:

@@ -17,6 +17,7 @@ from functools import partial
 
 from hilum.engine.naming import called_as_known
 from hilum.engine.observe import Observer
+from hilum.engine.places import Found, look, without_rival
 from hilum.engine.readers import Readers
 from hilum.engine.receive import (
     MODULES,
@@ -31,7 +32,7 @@ from hilum.engine.receive import (
 )
 from hilum.engine.unpack import listed, read_in_passing
 from hilum.errors import TransientError
-from hilum.kernel.address import archive_of, is_in_bucket, is_of_version
+from hilum.kernel.address import archive_of, is_in_bucket
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Known, Ledger
@@ -40,7 +41,6 @@ from hilum.model.subject import Scope, subject_id
 from hilum.sources.interface import Source
 from hilum.storage.archives import Kind, kind_of
 from hilum.storage.listing import NOT_ITS_FAULT
-from hilum.storage.objects import versions_at
 
 BATCH = 256
 UNCHANGED = "unchanged"
@@ -138,7 +138,7 @@ class Intake:
 
         def take_in(read: Sequence[Received], before: Mapping[str, Known]) -> None:
             received = self._sound(read, report)
-            self._take_in(received, before, report)
+            self._take_in(received, before, report, verify=verify)
             source.recorded([item.arrival for item in received])
             self._observer.taken_in(report.counts)
             meanwhile()
@@ -216,17 +216,31 @@ class Intake:
             rest.append(arrival)
         return news, rest
 
-    def _take_in(self, read: Sequence[Received], known: Mapping[str, Known], report: IntakeReport) -> None:
+    def _take_in(
+        self,
+        read: Sequence[Received],
+        known: Mapping[str, Known],
+        report: IntakeReport,
+        *,
+        verify: bool = False,
+    ) -> None:
         """What was read, into the ledger."""
-        received = []
+        received, unchanged = [], []
         for item in read:
             before = known.get(item.arrival.uri)
             same = before is not None and _is_same(item.arrival, before)
             if same and before is not None and item.digest == before.digest:
-                report.counts[UNCHANGED] += 1
-                report.subjects.update(before.subjects)
+                unchanged.append(item)
             else:
                 received.append(_changed_unseen(item) if same else item)
+        if verify and unchanged:
+            self._follow_moves(unchanged, new=False)
+            undecided, unchanged = without_rival(self._ledger, unchanged)
+            self._ledger.forget((item.arrival.uri, item.arrival.version) for item in undecided)
+            received += undecided
+        for item in unchanged:
+            report.counts[UNCHANGED] += 1
+            report.subjects.update(known[item.arrival.uri].subjects)
         if received:
             self._follow_moves(received)
         outcomes = self._ledger.record_arrivals(received, self._clock.now()) if received else []
@@ -248,34 +262,29 @@ class Intake:
                 sound.append(item)
         return sound
 
-    def _follow_moves(self, received: list[Received]) -> None:
-        """Where the known copy of an instance is gone, the new address takes its place.
+    def _follow_moves(self, received: list[Received], *, new: bool = True) -> None:
+        """Where the known copy of an instance is gone or holds other bytes, the new address takes its place.
 
-        This comes before the arrivals are recorded, and includes what is at its new address already: so the next
-        engine does again what a killed one may have left half done.
+        This comes before the arrivals are recorded, and includes of ``new`` ones what is at its new address already:
+        so the next engine does again what a killed one may have left half done.
         """
-        items = {item.instance.sop_instance_uid: item for item in received if item.instance is not None}
+        places = self._ledger.places(
+            [item.instance.sop_instance_uid for item in received if item.instance is not None]
+        )
+        read = {item.arrival.uri: item.digest for item in received}
+        found = look(place for place in places.values() if place.uri not in read)
         moved = set()
-        locations = self._ledger.locations(list(items))
-        there = self._still_there(set(locations.values()))
-        for uid, uri in locations.items():
-            arrival = items[uid].arrival
-            if uri == arrival.uri or uri not in there:
-                self._ledger.relocate(uid, items[uid].digest, arrival.uri, arrival.size, arrival.version)
-                moved.update(_subjects(items[uid]))
+        for item in received:
+            place = places.get(item.instance.sop_instance_uid) if item.instance else None
+            if place is None or place.digest != item.digest:
+                continue
+            arrival, uid = item.arrival, place.sop_instance_uid
+            there = found.get(uid) is Found.THERE or read.get(place.uri) == place.digest
+            if new if place.uri == arrival.uri else not there:
+                self._ledger.relocate(uid, item.digest, arrival.uri, arrival.size, arrival.version)
+                moved.update(_subjects(item))
         if moved:
             self._follow(moved)
-
-    def _still_there(self, uris: set[str]) -> set[str]:
-        """Those that exist: files, and members of archives that nobody changed since they were taken in."""
-        members = [uri for uri in uris if archive_of(uri)]
-        versions = versions_at(set(map(archive_of, members)))
-        there = {uri for uri, version in versions_at(uris.difference(members)).items() if version is not None}
-        for uri, known in self._ledger.known(members).items():
-            version = versions[archive_of(uri)]
-            if version is not None and is_of_version(known.version, version):
-                there.add(uri)
-        return there
 
 
 def _complain_of_put_off(report: IntakeReport) -> None:

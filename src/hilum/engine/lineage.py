@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hilum.errors import UsageError
+from hilum.kernel.digest import digest_file
 from hilum.warehouse.interface import Warehouse
 
 DIGEST = re.compile(r"[0-9a-f]{8,64}")
@@ -127,6 +129,16 @@ def trace(warehouse: Warehouse, wanted: str) -> Lineage:
     """
     kind, found = _find(warehouse, wanted)
     return _trace(warehouse, kind, [found])[0]
+
+
+def named_by(file: Path, store: Path, warehouse: Warehouse) -> str:
+    """The id of the artifact that a link into a local store's folder leads to, or the digest of a file's content."""
+    real, root = file.resolve(), store.resolve()
+    if real.is_relative_to(root):
+        name = real.relative_to(root).as_posix()
+        for row in _rows(warehouse, "SELECT artifact_id FROM artifacts WHERE object = ?", [name]):
+            return str(row["artifact_id"])
+    return digest_file(file)
 
 
 def trace_artifacts(warehouse: Warehouse, ids: Iterable[str]) -> dict[str, Lineage]:
@@ -255,13 +267,18 @@ def _draw(task: TaskLineage, lines: list[str], drawn: set[str]) -> None:
         lines.append(f'  {made}(["{artifact["path"]}<br/>{artifact["digest"][:12]}"])')
         lines.append(f"  {node} --> {made}")
     for found in task.measurements:
-        shown = found["text"] if found["value"] is None else f"{found['value']:g} {found['unit']}"
+        shown = found["text"] if found["value"] is None else quantity(found["value"], found["unit"])
         made = _node(found["measurement_id"])
         lines.append(f'  {made}{{{{"{found["name"]}: {shown}"}}}}')
         lines.append(f"  {node} --> {made}")
     for need in task.needs.values():
         _draw(need, lines, drawn)
         lines.append(f"  {_node(need.task_key)} --> {node}")
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with its UCUM unit as people write it: a bare number's ``1`` is left out."""
+    return f"{value:g}" if unit in ("1", "") else f"{value:g} {unit}"
 
 
 def _node(identifier: str) -> str:

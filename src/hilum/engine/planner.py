@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hilum.engine.derive import makers
@@ -12,12 +12,12 @@ from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.ledger.interface import Ledger, NewRun, RunInfo
 from hilum.model.subject import Subject
-from hilum.model.work import RunPlan, RunState
+from hilum.model.work import RunPlan, RunState, TaskState
 from hilum.pipeline.compiled import CompiledPipeline
 from hilum.pipeline.plan import explain
 
 PAGE = 200
-FAILED = "failed"
+NEW, LATE, FAILED = "new", "late-instances", "failed"
 UNCHANGED = "unchanged"
 
 log = get_logger(__name__)
@@ -30,7 +30,8 @@ class Due:
     Attributes:
         reasons: ``new``, ``late-instances``, ``stale-code``, ``stale-parameters``, ``stale-condition``,
             ``stale-needs``, ``removed``, or ``failed`` (which only ``retry`` brings back).
-        steps: reasons by step, where they differ.
+        steps: reasons by step, of those that would run: all where the subject is new or has late instances, the
+            dead ones of what failed.
     """
 
     subject: Subject
@@ -79,7 +80,17 @@ class Planner:
                     if self._takes(pipeline, subject):
                         due = compare(subject, pipeline, current.get((pipeline.name, subject.id)))
                         found += [due] if due else []
-        return found
+        return self._with_dead_steps(found)
+
+    def _with_dead_steps(self, found: list[Due]) -> list[Due]:
+        dead: dict[str, dict[str, tuple[str, ...]]] = {}
+        failed = [due.run_id for due in found if due.reasons == (FAILED,)]
+        for task in self._ledger.tasks(failed) if failed else ():
+            if task.state is TaskState.DEAD:
+                dead.setdefault(task.run_id, {})[task.step] = (FAILED,)
+        return [
+            replace(due, steps=dead.get(due.run_id, {})) if due.reasons == (FAILED,) else due for due in found
+        ]
 
     def plan(self, subject_ids: Iterable[str] | None = None, priority: int | None = None) -> list[str]:
         """Create the runs that are due: of these subjects, or of all that nobody planned yet.
@@ -119,13 +130,14 @@ def compare(
 ) -> Due | None:
     """What is due for one pipeline on one subject, given its current run; None if nothing is."""
     if current is None:
-        return Due(subject, pipeline, ("new",), {})
+        return Due(subject, pipeline, (NEW,), {step.name: (NEW,) for step in pipeline.plan.steps})
     run, plan = current
     explained = explain(plan, pipeline.plan).items()
     steps = {name: reasons for name, reasons in explained if reasons != (UNCHANGED,)}
     reasons = sorted({reason for each in steps.values() for reason in each})
     if run.revision != subject.revision:
-        reasons.insert(0, "late-instances")
+        reasons.insert(0, LATE)
+        steps = {step.name: steps.get(step.name, (LATE,)) for step in pipeline.plan.steps}
     if run.spec == pipeline.plan.spec and run.revision == subject.revision:
         if run.state is not RunState.FAILED:
             return None

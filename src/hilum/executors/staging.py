@@ -157,7 +157,7 @@ def _missing(member: Member) -> TerminalError:
     return TerminalError(
         f"the file of instance {member.digest[:12]} is gone",
         reason="input-missing",
-        hint="put it back, or run over its new place",
+        hint="put it back, or run over its new place with --verify",
     )
 
 
@@ -173,5 +173,6 @@ def _changed(member: Member) -> TerminalError:
     return TerminalError(
         f"the file of instance {member.digest[:12]} holds other bytes than when it arrived",
         reason="input-changed",
-        hint="run over its folder again, which takes the new content in",
+        hint="run over its folder with --verify and decide in `hilum quarantine list`; "
+        "or put the old file back, anywhere, run over it and retry",
     )

@@ -175,7 +175,8 @@ def _renderer(log_format: LogFormat, colors: bool) -> Callable[[str, dict[str, A
 
 
 def _for_people(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """An exception on one line: what and where, and what it came of."""
+    """An exception on one line: what and where, and what it came of. Of what is audited, what tells it from others
+    stands in the warehouse and in the log for machines."""
     links: list[str] = []
     told = event.pop("error", None)
     while told:
@@ -184,6 +185,9 @@ def _for_people(_logger: object, _method: str, event: dict[str, Any]) -> dict[st
             link += f" at {told['frames'][-1]}"
         links.append(f"{link}: {told['message']}" if "message" in told else link)
         told = told.get("cause")
+    if event.pop("audit_id", None):
+        event.pop("at", None)
+        event.pop("digest", None)
     if links:
         event["error"] = " < ".join(links)
     return event

@@ -223,8 +223,16 @@ class Ledger(ABC):
         """Decide and record what becomes of arrivals. A redelivery (same address and version) changes nothing."""
 
     @abstractmethod
-    def locations(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
-        """Where these instances are, by UID."""
+    def places(self, sop_instance_uids: Sequence[str]) -> dict[str, Member]:
+        """What and where these instances are, by UID."""
+
+    @abstractmethod
+    def copies(self, sop_instance_uid: str, digest: str) -> list[Member]:
+        """Every place at which this content of an instance was ever seen, the newest first."""
+
+    @abstractmethod
+    def forget(self, arrivals: Iterable[tuple[str, str]]) -> None:
+        """That these came, by address and version: the next look at them is the first."""
 
     @abstractmethod
     def digests(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:

@@ -19,6 +19,10 @@ REPLACED = "object-replaced"
 
 SWEEP = "sweep"
 """Source of what no event had told of: a listing found it."""
+
+CONFLICT = "conflicting-content"
+"""Why an instance is refused of which another content counts."""
+
 TASK = "task:"
 """What the source of an arrival begins with that a task made."""
 

@@ -46,7 +46,11 @@ def load_pipeline(path: Path, registry: StepRegistry | None = None) -> Pipeline:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"pipeline file {path} cannot be read: {why}", reason="pipeline-file") from None
+        raise UsageError(
+            f"pipeline file {path} cannot be read: {why}",
+            reason="pipeline-file",
+            hint="check the path; docs/reference/pipeline.md shows what stands in such a file",
+        ) from None
     read = read_pipeline(text)
     problems = list(read.problems)
     if read.pipeline is not None:

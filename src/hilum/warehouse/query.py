@@ -21,7 +21,7 @@ from hilum.dicom.columns import Column
 from hilum.warehouse.googlesql.macros import creations
 from hilum.warehouse.googlesql.marks import dialect_of
 from hilum.warehouse.interface import Dialect
-from hilum.warehouse.query_errors import field_without_alias, refused, translated
+from hilum.warehouse.query_errors import ONLY_TABLES, field_without_alias, refused, translated
 from hilum.warehouse.sessions import open_session
 from hilum.warehouse.tables import HEADERS
 from hilum.warehouse.unseen import missing_name, unseen
@@ -107,7 +107,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         if place + 1 < len(words) and words[place + 1][0].startswith("("):
             functions.add(word)
     if beyond := sorted((functions - TABLE_FUNCTIONS) & _table_functions()):
-        raise refused(f"{beyond[0]}() reaches beyond the tables")
+        raise refused(f"{beyond[0]}() reaches beyond the tables", ONLY_TABLES)
     return None
 
 

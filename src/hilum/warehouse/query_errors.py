@@ -37,8 +37,16 @@ OPEN = frozenset((HEADERS, HISTORY + HEADERS, "dicom_all"))
 _TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
+ONLY_TABLES = "only the home's own tables and views can be read; docs/reference/warehouse.md lists them"
+_LACKING = re.compile(
+    r'(?:Table|Values list) "(?P<table>[^"]+)" does not have|does not exist on (?P<side>left|right) side'
+)
+"""What DuckDB says where one table of several has no such column, by name or, of USING, by its side of the JOIN."""
+
+
 def refused(
-    what: str, hint: str = "SELECT, WITH, DESCRIBE, SHOW, SUMMARIZE, PIVOT and EXPLAIN are"
+    what: str,
+    hint: str = "allowed are SELECT, WITH, FROM, DESCRIBE, SHOW, SUMMARIZE, PIVOT and EXPLAIN",
 ) -> QueryError:
     """SQL that must not be run."""
     return QueryError(f"the query is not allowed: {what}", reason="query-refused", hint=hint)
@@ -55,12 +63,12 @@ def translated(
     text = str(error)
     line = text.partition("\n")[0].partition("Error: ")[2]
     if isinstance(error, duckdb.PermissionException):
-        return refused("it reaches beyond the warehouse", "only the tables can be read")
+        return refused("it reaches beyond the warehouse", ONLY_TABLES)
     if isinstance(error, ABOUT_SQL):
         if found := _TABLE.search(text):
             return unknown_table(found[1])
         if name := missing_name(text):
-            return _unknown_column(name, sql, connection, opened)
+            return _unknown_column(name, sql, connection, opened, _LACKING.search(text))
         return QueryError(f"the query cannot be run: {line}")
     if isinstance(error, duckdb.InvalidInputException) and "parameter" in line:
         return QueryError(f"the query cannot be run: {line}", hint="give one value for each ?")
@@ -99,9 +107,24 @@ def unknown_table(name: str) -> QueryError:
     return unknown("table", name, NAMES)
 
 
-def _unknown_column(name: str, sql: str, connection: duckdb.DuckDBPyConnection, opened: Opened) -> QueryError:
-    """A keyword is unknown only where a table without headers was asked for it."""
+def _unknown_column(
+    name: str,
+    sql: str,
+    connection: duckdb.DuckDBPyConnection,
+    opened: Opened,
+    lacking: re.Match[str] | None = None,
+) -> QueryError:
+    """A keyword is unknown only where a table without headers was asked for it.
+
+    Args:
+        lacking: which of several tables has no such column, where DuckDB says so.
+    """
     known = _columns(connection, opened)
+    if lacking and name.lower() in {column.lower() for column in known}:
+        where = lacking["table"] or f"the table on the {lacking['side']} of JOIN"
+        others = [column for column in known if column.lower() != name.lower()]
+        hint = unknown("column", name, others).hint
+        return QueryError(f"{where} has no column {name}", reason="unknown-column", hint=hint)
     if name.lower() in CURATED and HEADERS in opened.tables:
         hint = "IDC's curators add it, no file has it; gcs_url and instance_size are here"
         return QueryError(f"there is no column {name}", reason="unknown-column", hint=hint)

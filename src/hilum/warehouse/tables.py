@@ -136,7 +136,8 @@ TABLES: dict[str, Table] = {
         ),
         _table(
             "measurements",
-            "a row a coded number (value) or word (text) that a step found",
+            "a row a coded number (value) or word (text) that a step found; of all instances of its revision, where "
+            "`instances` is empty",
             _columns(
                 "STRING",
                 "measurement_id task_key step name text concept_code concept_scheme concept_meaning unit region "

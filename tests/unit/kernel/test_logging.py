@@ -206,3 +206,14 @@ def test_a_command_that_logs_nothing_does_not_pay_for_structlog():
         "configure(); log.debug('unheard'); sys.exit('structlog' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_people_are_told_what_was_audited_and_machines_its_ids_too(begin: Callable[..., io.StringIO]) -> None:
+    fields = {"action": "results-exported", "actor": "person:ann", "count": 1, "digest": "a" * 64}
+    for log_format in ("console", "json"):
+        written = begin(log_format)
+        get_logger("hilum.audit").info("audited", audit_id="u-0123456789abcdef", **fields)
+        said = written.getvalue()
+        assert "results-exported" in said
+        assert "person:ann" in said
+        assert ("u-0123456789abcdef" in said) == ("a" * 64 in said) == (log_format == "json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from hilum.ledger.sql.older import received_row
 from hilum.ledger.sql.outbox import HEADERS, RowLists, next_value, post
 from hilum.ledger.sql.subjects import add_to_subjects, reopen
 from hilum.model.arrival import (
+    CONFLICT,
     REPLACED,
     SWEEP,
     Instance,
@@ -35,9 +36,8 @@ from hilum.model.arrival import (
     header_line,
 )
 from hilum.model.codec import from_json, to_json
-from hilum.model.subject import Scope, subject_id
+from hilum.model.subject import Member, Scope, subject_id
 
-CONFLICT = "conflicting-content"
 ROW_REFUSED = "row-refused"
 """A row that the warehouse did not take; to release it sends it again."""
 
@@ -104,14 +104,40 @@ class Intake:
     def record_arrivals(self, received: Sequence[Received], now: datetime) -> list[Outcome]:
         return self.database.write(lambda connection: _record(connection, received, now))
 
-    def locations(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
+    def places(self, sop_instance_uids: Sequence[str]) -> dict[str, Member]:
         table = schema.instances.c
-        found: dict[str, str] = {}
+        found: dict[str, Member] = {}
         with self.database.read() as connection:
             for part in chunks(sop_instance_uids):
-                query = select(table.sop_instance_uid, table.uri).where(table.sop_instance_uid.in_(part))
-                found.update((uid, uri) for uid, uri in connection.execute(query))
+                query = select(schema.instances).where(table.sop_instance_uid.in_(part))
+                for row in connection.execute(query):
+                    found[row.sop_instance_uid] = Member(
+                        row.sop_instance_uid, row.digest, row.uri, row.size, row.version, row.series_uid
+                    )
         return found
+
+    def copies(self, sop_instance_uid: str, digest: str) -> list[Member]:
+        table = schema.arrivals.c
+        query = (
+            select(schema.arrivals)
+            .where(table.sop_instance_uid == sop_instance_uid, table.digest == digest)
+            .order_by(table.sequence.desc())
+        )
+        with self.database.read() as connection:
+            return [
+                Member(sop_instance_uid, digest, row.uri, row.size, row.version)
+                for row in connection.execute(query)
+            ]
+
+    def forget(self, arrivals: Iterable[tuple[str, str]]) -> None:
+        keys = list(arrivals)
+        table = schema.arrivals
+
+        def work(connection: Connection) -> None:
+            for part in chunks(keys):
+                connection.execute(delete(table).where(tuple_(table.c.uri, table.c.version).in_(part)))
+
+        self.database.write(work)
 
     def digests(self, sop_instance_uids: Sequence[str]) -> dict[str, str]:
         with self.database.read() as connection:
