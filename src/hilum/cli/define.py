@@ -61,8 +61,12 @@ def validate(options: Options, files: Sequence[Path], cluster: bool, as_json: bo
                 click.echo(f"{result['file']}: valid ({result['pipeline']}, {result['steps']} steps)")
             for step, found in result.get("relaxations", {}).items():
                 click.echo(f"  step {step}: its container {', '.join(found)}")
-            if result.get("errors"):
-                say("\n".join(result["errors"]), result.get("help", ""))
+            errors = result.get("errors", [])
+            if result.get("help"):  # of a file that cannot be read; what is wrong in one begins with its line
+                say("\n".join(errors), result["help"])
+                continue
+            for line in errors:
+                click.echo(line, err=True)
     raise click.exceptions.Exit(0 if all(result["valid"] for result in results) else 2)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from beds.commands import here
 
 
@@ -15,14 +13,12 @@ def test_serving_without_anything_to_watch_is_refused(tmp_path: Path) -> None:
     assert "with --watch" in said
 
 
-@pytest.mark.parametrize("text", [None, "name: x\nsteps: {qc: {uses: nope}}\n"])
-def test_a_pipeline_file_that_cannot_be_taken_is_told_of_as_any_other_error(
-    tmp_path: Path, text: str | None
-) -> None:
-    file = tmp_path / "nope.yaml"
-    if text:
-        file.write_text(text)
-    said = here("validate", file, code=2).err
-    assert said.startswith("hilum: ")
-    if not text:
-        assert "\n  help: check the path" in said
+def test_a_pipeline_file_that_cannot_be_read_is_told_of_as_any_other_error(tmp_path: Path) -> None:
+    said = here("validate", tmp_path / "nope.yaml", code=2).err
+    assert said.startswith("hilum: pipeline file ")
+    assert "\n  help: check the path" in said
+
+
+def test_what_is_wrong_in_a_pipeline_file_begins_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("name: x\nsteps: {qc: {uses: nope}}\n")
+    assert here("validate", tmp_path / "wrong.yaml", code=2).err.startswith(f"{tmp_path}/wrong.yaml:2: ")
