@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +18,7 @@ from hilum import Context, step
 def noop(ctx: Context) -> None:
     pass
 """
+NOTHING = 'name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n'
 
 
 def pipeline(steps: int, needs: bool) -> str:
@@ -69,7 +68,7 @@ def unchanged(folder: Path, files: int) -> tuple[float, float]:
     for _ in many_instances(scans, files):
         pass
     nothing = folder / "nothing.yaml"
-    nothing.write_text('name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n')
+    nothing.write_text(NOTHING)
     taken = []
     for _ in range(2):
         with hilum.open(folder / "home-files") as home:
@@ -80,36 +79,19 @@ def unchanged(folder: Path, files: int) -> tuple[float, float]:
 
 
 def peak_memory(files: int) -> int:
-    """Resident MiB at the peak of taking in so many files, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--take-in", str(files)], capture_output=True, text=True, check=True
-    )
-    return int(done.stdout.split()[-1])
-
-
-def take_in(files: int) -> None:
-    """Take in so many tiny files with a pipeline that takes none of them, and print the peak in MiB."""
-    import hilum
+    """MiB at the peak of ``hilum run`` over so many tiny files with a pipeline that takes none of them, readers and
+    all."""
+    from benchmarks.memory import peak
+    from hilum.dicom.phantom import many_instances
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        maker = [sys.executable, "-c", MAKE, str(folder / "files"), str(files)]
-        subprocess.run(maker, check=True)
+        for _ in many_instances(folder / "files", files):
+            pass
         nothing = folder / "nothing.yaml"
-        nothing.write_text(
-            'name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n'
-        )
-        with hilum.open(folder / "home") as home:
-            home.run(folder / "files", pipelines=[nothing])
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-
-
-MAKE = """
-import sys
-from pathlib import Path
-from hilum.dicom.phantom import many_instances
-for _ in many_instances(Path(sys.argv[1]), int(sys.argv[2])): pass
-"""
+        nothing.write_text(NOTHING)
+        command = [str(Path(sys.executable).with_name("hilum")), "--home", str(folder / "home"), "run"]
+        return max(peak([*command, str(folder / "files"), "--pipeline", str(nothing)])) >> 20
 
 
 def main() -> None:
@@ -129,7 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if "--take-in" in sys.argv:
-        take_in(int(sys.argv[-1]))
-    else:
-        main()
+    main()

@@ -31,15 +31,8 @@ def index_many(rows: int) -> dict[str, str]:
         command = [str(Path(sys.executable).with_name("hilum")), "--home", str(home), "index"]
         command += [str(folder), "--no-digest", "--workers", "1"]
         start = time.perf_counter()
-        with (Path(name) / "output").open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output)
-            samples = []
-            while process.poll() is None:
-                samples.append(resident(process.pid))
-                time.sleep(0.2)
+        samples = peak(command)
         seconds = time.perf_counter() - start
-        if process.returncode:
-            raise SystemExit((Path(name) / "output").read_text())
         with hilum.open(home) as opened:
             counted = opened.query("SELECT count(*) AS n FROM dicom_metadata").to_pylist()
         if counted != [{"n": rows}]:
@@ -55,16 +48,27 @@ def index_many(rows: int) -> dict[str, str]:
     }
 
 
+def peak(command: list[str]) -> list[int]:
+    """Run a command; bytes that it and all below it had in memory, looked at five times a second."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        samples = []
+        while process.poll() is None:
+            samples.append(resident(process.pid))
+            time.sleep(0.2)
+        if process.returncode:
+            output.seek(0)
+            raise SystemExit(output.read().decode())
+    return samples
+
+
 def resident(process: int) -> int:
-    """Resident bytes of a process and of all below it; what they share is counted in each."""
+    """Bytes that a process and all below it have in memory (PSS of proc(5)): what they share is counted once."""
     found = 0
     try:
-        fields = dict(
-            line.split(":", 1)
-            for line in Path(f"/proc/{process}/status").read_text().splitlines()
-            if ":" in line
-        )
-        found = int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                found = int(line.split()[1]) * 1024
         for task in Path(f"/proc/{process}/task").iterdir():
             found += sum(map(resident, map(int, (task / "children").read_text().split())))
     except OSError:  # it has just ended
