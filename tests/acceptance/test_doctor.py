@@ -99,7 +99,7 @@ def no_package(home: Path, scan: Path, spare: Path) -> Iterator[Asked]:
 
 AGAIN = "install the package dcm2niix again"
 FINDINGS: list[tuple[Damage, str, str, str, str]] = [
-    (gone, "instances", "warning", "no longer where", "`hilum run` over their new folder"),
+    (gone, "instances", "warning", "no longer where", "`hilum run --verify` over their new folder"),
     (changed, "instances", "warning", "1 file", "`hilum run"),
     (low_disk, "disk", "warning", "MiB free", "make room, or move the home"),
     (no_landlock, "sandbox", "warning", "no Landlock", "use a kernel from 5.13"),
