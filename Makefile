@@ -17,6 +17,7 @@ SOURCES := src tests tools benchmarks functions
 # named at the end of `make test` as not run. What they need is built once and kept in ~/.cache/hilum.
 HEAVY := test-buckets test-docker test-cluster test-cloud
 CLUSTER ?= cluster and not cloud
+MANY ?= 200
 LIGHT := not docker and not cluster and not buckets and not cloud and not google
 # Suites that `.ci/run` cannot run either, since they need what no machine has by itself.
 LIVE := test-google
@@ -76,7 +77,7 @@ test-docker: setup beds  ## tests with a real Docker engine of their own (needs 
 
 test-cluster: setup beds  ## tests with a real Kubernetes node of their own (needs root; Go the first time, ten minutes)
 	@tools/beds containers
-	@$(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m '$(CLUSTER)' $(AGAIN) tests
+	@HILUM_MANY=$(MANY) $(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m '$(CLUSTER)' $(AGAIN) tests
 
 test-cloud: test-cloud-parts test-cloud-whole  ## both of the next two
 

@@ -113,5 +113,6 @@ def bench(cluster: Cluster, home: str, tmp_path: Path) -> Iterator[Bench]:
         digest=cluster.digest(IMAGE.name),
         remove=remove,
         left=at_work,
+        many=int(os.environ.get("HILUM_MANY", "200")),
     )
     cluster.kubectl("delete", "jobs", "-l", f"{HOME}={home}", "--wait=false")

@@ -65,6 +65,5 @@ class TestConfinement(executor_suite.Confinement):
     test_as_many_processes_as_it_may_have = None  # type: ignore[assignment]
 
 
-@pytest.mark.slow
 class TestMany(executor_suite.Many):
     pass
