@@ -86,7 +86,7 @@ test-cloud-parts: setup  ## tests with Pub/Sub's emulator, functions as they are
 
 test-cloud-whole: setup beds  ## everything at once, from a bucket over a function and pods to BigQuery, with faults
 	@tools/beds containers
-	@$(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m 'cloud and cluster' $(AGAIN) tests
+	@$(BIN)/pytest -p no:xdist -o cache_dir=.pytest_cache/cluster -m 'cloud and cluster' tests
 
 test-google: setup  ## the suites of adapters on Google's own services (needs HILUM_TEST_PROJECT and credentials)
 	@$(BIN)/pytest -p no:xdist -m google tests/on_google

@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ class Function(HeldServer):
         return sorted(found)
 
     def call(self, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
-        """Status and text of the answer; 0 where there is none."""
+        """Status and text of the answer; 0 where there is none, or no whole one."""
         request = urllib.request.Request(
             self.host, data=body, headers={"Content-Type": "application/json", **(headers or {})}
         )
@@ -128,7 +129,7 @@ class Function(HeldServer):
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
-        except (OSError, urllib.error.URLError):
+        except (OSError, HTTPException):
             return 0, ""
 
 
