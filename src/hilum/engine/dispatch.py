@@ -85,11 +85,13 @@ class Dispatcher:
     def tick(self, timeout: float) -> bool:
         """Hand out what is ready, wait up to ``timeout`` seconds for something to end, record it.
 
-        A report comes once, so it is kept until the ledger has it: after an error the next tick goes on with it.
+        A report comes once, so it is kept until the ledger has it. What an error kept from it comes first in the next
+        tick: whoever is watched again may forget what he told.
 
         Returns:
             Whether anything was handed out or ended.
         """
+        ended = self._record()
         self._beat()
         started = 0 if self.draining else self._hand_out()
         waits = not self._ended and (self._claims or not started)
@@ -98,7 +100,7 @@ class Dispatcher:
                 self._observer.progress(event)
             elif event.attempt_id in self._claims:
                 self._ended[event.attempt_id] = event
-        return bool(self._record() or started)
+        return bool(self._record() or started or ended)
 
     def _hand_out(self) -> int:
         free = self._executor.capacity()
@@ -177,16 +179,16 @@ class Dispatcher:
         rows: dict[str, list[dict[str, object]]] = {}
         results: list[TaskResult] = []
         for result in report.results:
-            if result.state is TaskState.SUCCEEDED:
+            if result.state is TaskState.SUCCEEDED and away:
+                result = _not_seen(result, away[0])
+            elif result.state is TaskState.SUCCEEDED:
                 try:
-                    found = self._rows_of(result, claim, now) if not away else None
+                    for table, items in self._rows_of(result, claim, now).items():
+                        rows.setdefault(table, []).extend(items)
                 except HilumError as error:
-                    result, found = _not_seen(result, error), {}
-                    away += [error] if result.state is TaskState.WAITING else []
-                if found is None:
-                    result = _not_seen(result, away[0])
-                for table, items in (found or {}).items():
-                    rows.setdefault(table, []).extend(items)
+                    result = _not_seen(result, error)
+                    if result.state is TaskState.WAITING:
+                        away.append(error)
             results.append(result)
         report = replace(report, results=tuple(results))
         return judge(claim, report, now, self._rng, memory_cap=self._memory_cap, rows=rows)

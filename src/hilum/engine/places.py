@@ -15,7 +15,7 @@ from hilum.ledger.interface import Ledger
 from hilum.model.arrival import Received
 from hilum.model.subject import Member
 from hilum.storage.content import is_content
-from hilum.storage.interface import ObjectMissing
+from hilum.storage.interface import ChecksumMismatch, ObjectMissing
 from hilum.storage.objects import open_objects, versions_at
 
 
@@ -62,7 +62,7 @@ def look(members: Iterable[Member], *, deep: bool = False) -> dict[str, Found]:
             try:
                 opened.seek(0)
                 same = is_content(opened, each.sop_instance_uid, each.digest)
-            except TerminalError:
+            except (TerminalError, ChecksumMismatch, OSError):  # damaged, or on a disk that is
                 same = False
             found[each.sop_instance_uid] = Found.THERE if same else Found.CHANGED
     return found
@@ -97,7 +97,8 @@ def find_copy(ledger: Ledger, sop_instance_uid: str, digest: str) -> Member | No
 
 
 def _generation(member: Member) -> Found:
-    """An object of a bucket of which there is a newer generation: the bucket may keep the older one too."""
+    """An object of a bucket of which there is a newer generation. The bucket may keep the older one too, or the newer
+    one have the same bytes."""
     from hilum.storage.gcs.objects import download_object
 
     with TemporaryFile() as file:

@@ -26,6 +26,7 @@ from hilum.engine.engine import Engine
 from hilum.errors import TransientError
 from hilum.executors.local import LocalExecutor
 from hilum.kernel.clock import ManualClock
+from hilum.model.work import AttemptReport
 from hilum.settings import load_settings
 from hilum.sources.folder import FolderSource
 from hilum.storage.gcs import client
@@ -115,6 +116,35 @@ def test_the_end_of_an_attempt_that_the_ledger_did_not_take_is_recorded_when_it_
     assert engine.dispatcher.tick(0.0)
     assert states(home) == {("succeeded", "")}
     assert engine.dispatcher.busy == 0
+
+
+def test_an_executor_is_not_watched_again_before_the_ledger_has_what_it_told(
+    home: Home, open_engine: Callable[[Home], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that runs attempts in pods forgets then what they left of their ends."""
+    engine = open_engine(home)
+    assert engine.dispatcher.tick(0.0)
+    engine.dispatcher.draining = True  # else the ledger is asked for more to do before, and does not answer
+    watch, told = LocalExecutor.watch, list[Any]()
+
+    def watched(self: LocalExecutor, timeout: float) -> Any:
+        assert not told, "watched again"
+        found = watch(self, timeout)
+        told.extend(each for each in found if isinstance(each, AttemptReport))
+        return found
+
+    monkeypatch.setattr(LocalExecutor, "watch", watched)
+    with closing(sqlite3.connect(home.root / "ledger.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert wait_until(lambda: manifests(home.root) == 2)
+        for _ in range(3):
+            with pytest.raises(TransientError):
+                tick_on(engine)
+        assert told
+        other.execute("ROLLBACK")
+    told.clear()
+    assert engine.dispatcher.tick(0.0)
+    assert states(home) == {("succeeded", "")}
 
 
 def test_an_attempt_that_the_executor_does_not_take_is_lost_and_another_takes_its_place(
