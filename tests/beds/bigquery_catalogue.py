@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 from beds.bigquery_rules import Resource, broken_by, broken_by_change
-from beds.serving import serving
+from beds.serving import JsonHandler, serving
 
 
 class Catalogue(ThreadingHTTPServer):
@@ -46,40 +46,26 @@ class Catalogue(ThreadingHTTPServer):
         return 200, self.tables[name]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: Catalogue
 
     def do_GET(self) -> None:
         name = self.path.partition("?")[0].partition("/tables")[2].lstrip("/")
         if not name:
-            self._say(200, {"tables": list(self.server.tables.values())})
+            self.say(200, {"tables": list(self.server.tables.values())})
         elif name in self.server.tables:
-            self._say(200, self.server.tables[name])
+            self.say(200, self.server.tables[name])
         else:
-            self._say(404, {"error": {"code": 404, "errors": [{"reason": "notFound"}]}})
+            self.say(404, {"error": {"code": 404, "errors": [{"reason": "notFound"}]}})
 
     def do_POST(self) -> None:
-        body = self._body()
+        body = json.loads(self.body())
         path = self.path.partition("?")[0]
-        self._say(*(self.server.insert(body) if path.endswith("/tables") else (200, body)))
+        self.say(*(self.server.insert(body) if path.endswith("/tables") else (200, body)))
 
     def do_PATCH(self) -> None:
         name = self.path.partition("?")[0].rpartition("/")[2]
-        self._say(*self.server.patch(name, self._body()))
-
-    def _body(self) -> Any:
-        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-
-    def _say(self, status: int, answer: Any) -> None:
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing."""
+        self.say(*self.server.patch(name, json.loads(self.body())))
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from beds.serving import serving
+from beds.serving import JsonHandler, serving
 
 SERVICES = ("storage", "pubsub", "bigquery", "cloudresourcemanager", "monitoring")
 
@@ -36,7 +36,7 @@ class Answers(ThreadingHTTPServer):
         return dict.fromkeys(SERVICES, f"http://127.0.0.1:{self.server_port}")
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: Answers
 
     def do_GET(self) -> None:
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._say({}, 404)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.body())
         self.server.asked.append(("POST", self.path, body))
         self._say(self._permissions(body["permissions"]), 200 if ":testIamPermissions" in self.path else 404)
 
@@ -64,15 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {"permissions": had} if had else {}  # Google leaves empty lists out
 
     def _say(self, answer: dict[str, Any], status: int = 200) -> None:
-        data = json.dumps(answer).encode()
-        self.send_response(self.server.status if self.server.status != 200 else status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing."""
+        self.say(self.server.status if self.server.status != 200 else status, answer)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -23,7 +23,7 @@ from google.auth.transport.requests import Request as Asking
 from google.oauth2.credentials import Credentials
 
 from beds.faults import Refused, Request
-from beds.serving import serving
+from beds.serving import JsonHandler, serving
 from hilum.pipeline.cel import Program
 from hilum.storage.gcs.credentials import Broker
 
@@ -77,11 +77,11 @@ def broker_at(host: str, lifetime: timedelta = timedelta(hours=1)) -> Broker:
     return Broker(Credentials(token=None, refresh_handler=own), There())
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: TokenService
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        body = self.body().decode()
         asked = {name: values[0] for name, values in parse_qs(body).items()}
         self.server.asked.append({"path": self.path, **asked})
         answer: dict[str, Any] = {"error": "invalid_grant"}
@@ -90,15 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
             options = json.loads(unquote(asked["options"]))
             self.server.given[token] = options["accessBoundary"]["accessBoundaryRules"]
             answer = {"access_token": token, "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer"}
-        data = json.dumps(answer).encode()
-        self.send_response(self.server.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing."""
+        self.say(self.server.status, answer)
 
 
 @contextmanager

@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
 
 import click
 
 from hilum.cli.main import Options
 from hilum.cli.output import counted, json_option, print_json, tallied
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from hilum.cli.progress import bars
 
 
 @click.command()
@@ -29,7 +26,7 @@ def backfill(options: Options, address: str, as_json: bool) -> None:
     from hilum.warehouse.bigquery.backfill import from_files
 
     loaded: Counter[str] = Counter()
-    with options.open() as home, _bar() as bar:
+    with options.open() as home, bars() if sys.stderr.isatty() else nullcontext() as bar:
         task = bar.add_task("loading", total=None, now="") if bar else None
 
         def begun(rows: int) -> None:
@@ -45,21 +42,3 @@ def backfill(options: Options, address: str, as_json: bool) -> None:
     else:
         what = f": {tallied(loaded)}" if loaded else ""
         click.echo(f"{counted(loaded.total(), 'row')} loaded{what}")
-
-
-def _bar() -> Progress | nullcontext[None]:
-    """A bar on a terminal's standard error; none when nobody looks."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[now]}"),
-        console=Console(stderr=True, highlight=False),
-        transient=True,
-    )

@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     from hilum.ledger.interface import Claim, Finished
 
 
+def bars() -> Bars:
+    """Bars on standard error that are gone when they end; each with a field ``now``, for what is under way."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[now]}"),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    )
+
+
 class ProgressBars(Observer):
     """Two bars: objects taken in, and tasks done. Use it as a context manager; they are gone when it ends.
 
@@ -37,18 +53,7 @@ class ProgressBars(Observer):
 
     def __enter__(self) -> ProgressBars:
         if self._show:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            self._bars = Progress(
-                TextColumn("{task.description:<10}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("[dim]{task.fields[now]}"),
-                console=Console(stderr=True, highlight=False),
-                transient=True,
-            )
+            self._bars = bars()
             self._bars.start()
         return self
 

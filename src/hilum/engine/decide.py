@@ -39,10 +39,11 @@ def make_sure(ledger: Ledger, storage: Storage, entry_id: str, keep: str) -> Non
         return
     copy = find_copy(ledger, uid, counts.digest)
     if copy is None:
+        other = "say --keep new; or " if keep == "old" else ""
         raise UsageError(
-            f"the old content of {entry_id} is gone: its file is gone or holds other bytes, and no copy is known",
+            f"the {keep} content of {entry_id} is gone: its file is gone or holds other bytes, and no copy is known",
             reason="content-gone",
-            hint="say --keep new; or put the old file back, anywhere, run over it, and say --keep old again",
+            hint=f"{other}put the {keep} file back, anywhere, run over it, and say --keep {keep} again",
         )
     ledger.relocate(uid, copy.digest, copy.uri, copy.size, copy.version)
     follow_moves(ledger, storage, ledger.known([copy.uri])[copy.uri].subjects)
