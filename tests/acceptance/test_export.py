@@ -99,3 +99,19 @@ def test_no_value_leads_out_of_the_destination(home: Path, tmp_path: Path) -> No
     here("export", tmp_path / "a" / "out", "--layout", "../../{PatientID}/../..", "--step", "qc", home=home)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("layout", ["{PatientID}", "{SeriesNumber}"])
+def test_a_place_where_nothing_can_be_written_is_said_in_one_line_without_names_of_files(
+    home: Path, tmp_path: Path, layout: str
+) -> None:
+    said = here("export", "/proc/out", "--layout", layout, home=home, code=2)
+    assert said.err.startswith(
+        "hilum: results cannot be written below /proc/out: No such file or directory\n"
+    )
+    assert "PHANTOM" not in said.err
+    for name in ("PHANTOM-7", "PHANTOM-8", "2"):
+        (tmp_path / name).write_text("in the way")
+    said = here("export", tmp_path, "--layout", layout, home=home, code=2)
+    assert said.err.startswith(f"hilum: results cannot be written below {tmp_path}: ")
+    assert "PHANTOM" not in said.err

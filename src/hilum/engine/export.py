@@ -6,11 +6,14 @@ outside the warehouse where it happens. Values are made safe for any file system
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 import string
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +63,8 @@ def export(
         steps, pipelines: only these.
 
     Raises:
-        UsageError: a keyword in the layout that is not DICOM's.
+        UsageError: ``bad-layout``: a keyword in the layout that is not DICOM's; ``destination``: nothing can be
+            written there.
     """
     names = check_layout(layout)
     rows = [
@@ -77,13 +81,31 @@ def export(
     entries = list(placed.items())
     for start in range(0, len(entries), AT_ONCE):
         page = entries[start : start + AT_ONCE]
-        missing = [row["artifact_id"] for path, row in page if not _is_there(path, row)]
+        with _below(destination):
+            missing = [row["artifact_id"] for path, row in page if not _is_there(path, row)]
         histories = trace_artifacts(warehouse, missing) if missing else {}
         for path, row in page:
             history = histories.get(row["artifact_id"])
             if history is not None:
-                _write(storage, path, row, history)
+                with _below(destination):
+                    _write(storage, path, row, history)
             yield Exported(path, row["artifact_id"], already=history is None)
+
+
+@contextmanager
+def _below(destination: Path) -> Iterator[None]:
+    """What the file system refuses there, without the names of files, which may be a patient's."""
+    try:
+        yield
+    except OSError as error:
+        elsewhere = not str(error.filename).startswith(str(destination))
+        if elsewhere or error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(
+            f"results cannot be written below {destination}: {os.strerror(error.errno or errno.EIO)}",
+            reason="destination",
+            hint="name a folder in which you may write; what is there already is not written again",
+        ) from None
 
 
 def _headers(warehouse: Warehouse, scope: str, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
