@@ -79,7 +79,7 @@ def unchanged(folder: Path, files: int) -> tuple[float, float]:
 
 
 def peak_memory(files: int) -> int:
-    """MiB at the peak of ``hilum run`` over so many tiny files with a pipeline that takes none of them, readers and
+    """MB at the peak of ``hilum run`` over so many tiny files with a pipeline that takes none of them, readers and
     all."""
     from benchmarks.memory import peak
     from hilum.dicom.phantom import many_instances
@@ -91,7 +91,7 @@ def peak_memory(files: int) -> int:
         nothing = folder / "nothing.yaml"
         nothing.write_text(NOTHING)
         command = [str(Path(sys.executable).with_name("hilum")), "--home", str(folder / "home"), "run"]
-        return max(peak([*command, str(folder / "files"), "--pipeline", str(nothing)])) >> 20
+        return max(peak([*command, str(folder / "files"), "--pipeline", str(nothing)])) // 10**6
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
         print(f"taking in {files:,} tiny files            {first:8.2f} s, {files / first:,.0f} files/s")
         print(f"unchanged second run over them        {second:8.2f} s (bar: 2 for 10,000)")
     for files in (500,) if quick else (10_000, 100_000):
-        print(f"resident memory, {files:>7,} instances    {peak_memory(files):8d} MiB (bar: 300)")
+        print(f"resident memory, {files:>7,} instances    {peak_memory(files):8d} MB (bar: 300)")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from hilum.dicom.header import read_header
 NOTHING = 'name: nothing\nscope: series\nwhen: Modality == "none"\nsteps:\n  qc: {uses: qc}\n'
 HEADER = 1 << 14
 FEW = 100
-MORE = 4
+MORE = 16
 """Times as many files where processes have to be started first."""
 
 

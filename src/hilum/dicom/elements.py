@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from hilum.dicom.charsets import DEFAULT, Charset, codec
 from hilum.dicom.limits import DEPTH, LONGEST_SWITCH, LONGEST_VALUE, Allowance, Metered, too_deep, too_long
+from hilum.dicom.private import private_vr
 from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.values import BINARY, KNOWN, LOCAL_TEXT, UndecodableError, Value, decode_value
 
@@ -182,13 +183,4 @@ def _private_vr(tag: int, creators: dict[int, str]) -> str:
     number = tag & 0xFFFF
     if 0x10 <= number <= 0xFF:
         return "LO"
-    creator = creators.get((tag >> 16) << 8 | number >> 8)
-    if not creator:
-        return "UN"
-    from pydicom.datadict import private_dictionary_VR
-
-    try:
-        vr = private_dictionary_VR(tag, creator)
-    except KeyError:
-        return "UN"
-    return vr if vr in KNOWN else "UN"
+    return private_vr(tag, creators.get((tag >> 16) << 8 | number >> 8, ""))

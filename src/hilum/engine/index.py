@@ -34,7 +34,7 @@ from hilum.storage.archives import Kind, kind_of
 from hilum.warehouse.interface import Warehouse
 
 BATCH = 256
-ROWS = 2048
+ROWS = 4096
 """Rows that are written at once."""
 INDEXED, UNCHANGED = "indexed", "unchanged"
 
@@ -120,7 +120,7 @@ class Indexer:
 
         lines: list[bytes] = []
         work = partial(_rows_of_all, clock=self._clock, digest=self._digest)
-        with Readers(self._workers, work, self._lost, _merged, MODULES) as readers:
+        with Readers(self._workers, work, self._lost, _merged, (*MODULES, __name__)) as readers:
             for _, rows in readers.map(unknown()):
                 self._take_in(rows, lines, report)
         for archive in passing:

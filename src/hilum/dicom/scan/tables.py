@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from hilum.dicom.charsets import codec
 from hilum.dicom.elements import decode_bytes
 from hilum.dicom.limits import COSTLY, KINDS, LONGEST_SWITCH, LONGEST_VALUE, too_long, too_many
+from hilum.dicom.private import private_vr
 from hilum.dicom.scan.stretches import Lessons, Stretch
 from hilum.dicom.standard.keywords import by_tag
 from hilum.dicom.values import BINARY, KNOWN, LOCAL_TEXT, PADDING, STRIPPED
@@ -329,19 +330,6 @@ class Tables:
         rule.recent.insert(0, known)
         self.used += 8 * (len(known.raw) - sum(len(old.raw) for old in rule.recent[RECENT:]))
         del rule.recent[RECENT:]
-
-
-def private_vr(tag: int, creator: str) -> str:
-    """The VR that a private element is known to have, or UN."""
-    if not creator:
-        return "UN"
-    from pydicom.datadict import private_dictionary_VR
-
-    try:
-        vr = private_dictionary_VR(tag, creator)
-    except KeyError:
-        return "UN"
-    return vr if vr in KNOWN else "UN"
 
 
 def plain(vr: str) -> Callable[[bytes], str]:
