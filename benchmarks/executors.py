@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,8 +45,22 @@ from hilum import Context, Output, step
 def telling(ctx: Context) -> None:
     ctx.output("began").write_text(str(time.monotonic()))
 """
+NUMBERED = """
+from hilum import Context, Output, Parameters, step
+
+
+class Which(Parameters):
+    number: int
+
+
+@step("numbered", version="1", outputs=[Output("number", "number.txt", "text/plain")])
+def numbered(ctx: Context, parameters: Which) -> None:
+    ctx.output("number").write_text(str(parameters.number))
+"""
 QUICK = "--quick" in sys.argv
-ROUNDS, MANY = (3, 10) if QUICK else (20, 100)
+ROUNDS, MANY, LIGHT = (3, 10, 20) if QUICK else (20, 100, 600)
+PODS = 4
+"""That light steps share."""
 FILES, SIZE = (30, 1 << 19) if QUICK else (300, 1 << 19)
 
 
@@ -204,17 +219,37 @@ def kubernetes(folder: Path) -> None:
             shell = {"command": ("/bin/true",), "args": (), "cpu": 0.01}
             one = median(lambda: attempt(executor, bench.spec(**shell)))
             say("Kubernetes, an attempt", one, "bar 4,000 ms")
-            specs = [bench.spec(**shell) for _ in range(MANY)]
-            start, before = time.perf_counter(), time.process_time()
-            for spec in specs:
-                executor.submit(spec)
-            reports: list[AttemptReport] = []
-            while len(reports) < MANY:
-                reports += [event for event in executor.watch(1.0) if isinstance(event, AttemptReport)]
-            seconds, busy = time.perf_counter() - start, time.process_time() - before
-            assert all(report.outcome is AttemptOutcome.SUCCEEDED for report in reports)
+            seconds, busy = together(executor, [bench.spec(**shell) for _ in range(MANY)])
             print(f"  {f'Kubernetes, {MANY} attempts at once':<44} {MANY / seconds:8.1f} /s   bar 4 pods/s")
             say("Kubernetes, processor time of the engine", busy / MANY, "an attempt; bar 10 ms")
+        (folder / "numbered.py").write_text(NUMBERED)
+        step = StepRegistry().get(f"{folder}/numbered.py:numbered")
+        with closing(open_executor(home="light", folder=str(folder), slots=PODS)) as executor:
+            specs = [
+                bench.subject.spec(
+                    StepPlan("numbered", step.reference, {**step.code}, {"number": number}),
+                    memory=256 << 20,
+                    cpu=0.5,
+                    timeout=60.0,
+                )
+                for number in range(LIGHT)
+            ]
+            seconds, busy = together(executor, specs)
+            print(f"  {f'Kubernetes, {LIGHT} light steps in {PODS} pods':<44} {LIGHT / seconds:8.1f} /s")
+            say("Kubernetes, processor time of the engine", busy / LIGHT, "a light step")
+
+
+def together(executor: Executor, specs: list[AttemptSpec]) -> tuple[float, float]:
+    """Run attempts, handed out as there is room; seconds by the clock, and of this process's time."""
+    start, before = time.perf_counter(), time.process_time()
+    left, reports = deque(specs), list[AttemptReport]()
+    while len(reports) < len(specs):
+        for _ in range(min(executor.capacity(), len(left))):
+            executor.submit(left.popleft())
+        reports += [event for event in executor.watch(1.0) if isinstance(event, AttemptReport)]
+    seconds, busy = time.perf_counter() - start, time.process_time() - before
+    assert all(report.outcome is AttemptOutcome.SUCCEEDED for report in reports)
+    return seconds, busy
 
 
 @contextmanager

@@ -135,8 +135,10 @@ def _described(name: str, thing: Any) -> Iterator[str]:
 
 
 def _members(thing: type) -> Iterator[tuple[str, str]]:
-    """Methods and properties of a class that are documented."""
-    for name, member in vars(thing).items():
+    """Methods and properties of a class that are documented, its bases' first."""
+    ours = [each for each in reversed(thing.__mro__) if each.__module__.partition(".")[0] == "hilum"]
+    members = {name: member for each in ours for name, member in vars(each).items()}
+    for name, member in members.items():
         inner = getattr(member, "func", None) or getattr(member, "fget", None)
         function = inner or member
         if not name.startswith("_") and inspect.isfunction(function) and function.__doc__:
@@ -151,6 +153,9 @@ def _parameters(thing: Any, *, typed: bool = True) -> str:
         constructor = [
             line for line in tree.body if isinstance(line, ast.FunctionDef) and line.name == "__init__"
         ]
+        inherited = [each for each in thing.__mro__[1:] if inspect.isfunction(vars(each).get("__init__"))]
+        if not constructor and inherited and inherited[0].__module__.startswith("hilum."):
+            return _parameters(inherited[0], typed=typed)
         if not constructor:
             return ", ".join(ast.unparse(line) for line in tree.body if isinstance(line, ast.AnnAssign))
         tree = constructor[0]

@@ -80,6 +80,8 @@ def test_a_home_moves_to_bigquery_with_all_that_it_had(
     after = here("query", asked, "--json", home=home).rows
     assert len(after) == 5
     assert [row for row in after if row in before] == before
+    audited = here("query", "SELECT action, actor_kind FROM audit", "--json", home=home).rows
+    assert audited == 2 * [{"action": "warehouse-copied", "actor_kind": "person"}]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ ACTIONS: dict[str, str] = {
     "subjects-closed": "series or studies were called complete: `what` is the first, `digest` is over all ids",
     "runs-retried": "failed runs were brought back: `what` is the first, `digest` is over all ids",
     "results-exported": "results were written out: `digest` is over layout, steps and pipelines asked for",
+    "warehouse-copied": "all rows were sent to another warehouse: `digest` is over its address",
     "warehouse-queried": "somebody asked the warehouse: `digest` is over the SQL and its parameters",
     "lineage-asked": "somebody asked where a result came from: `digest` is over what was named",
     "engine-configured": "a serving engine began: `digest` is over its settings and pipelines",

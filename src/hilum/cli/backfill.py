@@ -23,8 +23,6 @@ def backfill(options: Options, address: str, as_json: bool) -> None:
     ADDRESS is bigquery://PROJECT/DATASET, as the setting `warehouse` has it. Rows that are there already are shown
     once, so a load that was stopped is simply begun again. Stop the engine before, and set `warehouse` after.
     """
-    from hilum.warehouse.bigquery.backfill import from_files
-
     loaded: Counter[str] = Counter()
     with options.open() as home, bars() if sys.stderr.isatty() else nullcontext() as bar:
         task = bar.add_task("loading", total=None, now="") if bar else None
@@ -33,7 +31,7 @@ def backfill(options: Options, address: str, as_json: bool) -> None:
             if bar and task is not None:
                 bar.update(task, total=rows)
 
-        for table, rows in from_files(home.root / "warehouse", address, begun):
+        for table, rows in home.backfill(address, begun):
             loaded[table] += rows
             if bar and task is not None:
                 bar.update(task, advance=rows, now=table)

@@ -14,17 +14,15 @@ from datetime import datetime
 from hilum.engine.judge import judge, memory_of
 from hilum.engine.neighbours import dead_neighbours, other_engines
 from hilum.engine.observe import Observer, Watch
-from hilum.engine.results import result_rows
+from hilum.engine.results import LookedUp, look_up, passes, result_rows
 from hilum.errors import HilumError, TransientError
 from hilum.executors.interface import Executor, Progress
-from hilum.executors.outputs import find_manifest
 from hilum.kernel.clock import Clock
 from hilum.kernel.logging import get_logger
 from hilum.kernel.trace import run_trace
 from hilum.ledger.interface import Claim, Finished, Ledger, RunInfo
 from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec, Manifest, TaskResult, TaskState
 from hilum.storage import Storage
-from hilum.storage.listing import NOT_ITS_FAULT
 
 LEASE = 60.0
 """Seconds for which a claim holds without a heartbeat."""
@@ -155,8 +153,14 @@ class Dispatcher:
         if not self._ended:
             return 0
         now = self._clock.now()
-        away: list[HilumError] = []
-        finished = [self._judge(report, now, away) for report in self._ended.values()]
+        made = [
+            result.task_key
+            for report in self._ended.values()
+            for result in report.results
+            if result.state is TaskState.SUCCEEDED
+        ]
+        seen = look_up(self._storage, made)
+        finished = [self._judge(report, now, seen) for report in self._ended.values()]
         kept = self._ledger.finish(self._owner, finished, now)
         for item in finished:
             del self._claims[item.report.attempt_id], self._ended[item.report.attempt_id]
@@ -169,39 +173,30 @@ class Dispatcher:
             self._watch.ended(item)
         return len(finished)
 
-    def _judge(self, report: AttemptReport, now: datetime, away: list[HilumError]) -> Finished:
-        """What becomes of an attempt's tasks.
-
-        Args:
-            away: why results cannot be looked at now, where that was found out; then no others are asked for.
-        """
+    def _judge(self, report: AttemptReport, now: datetime, seen: Mapping[str, LookedUp]) -> Finished:
+        """What becomes of an attempt's tasks; ``seen`` has what is committed under their keys."""
         claim = self._claims[report.attempt_id]
         rows: dict[str, list[dict[str, object]]] = {}
         results: list[TaskResult] = []
         for result in report.results:
-            if result.state is TaskState.SUCCEEDED and away:
-                result = _not_seen(result, away[0])
-            elif result.state is TaskState.SUCCEEDED:
+            if result.state is TaskState.SUCCEEDED:
                 try:
-                    for table, items in self._rows_of(result, claim, now).items():
+                    for table, items in self._rows_of(seen[result.task_key], claim, now).items():
                         rows.setdefault(table, []).extend(items)
                 except HilumError as error:
                     result = _not_seen(result, error)
-                    if result.state is TaskState.WAITING:
-                        away.append(error)
             results.append(result)
         report = replace(report, results=tuple(results))
         return judge(claim, report, now, self._rng, memory_cap=self._memory_cap, rows=rows)
 
-    def _rows_of(
-        self, result: TaskResult, claim: Claim, now: datetime
-    ) -> Mapping[str, list[dict[str, object]]]:
+    def _rows_of(self, found: LookedUp, claim: Claim, now: datetime) -> Mapping[str, list[dict[str, object]]]:
         """What the warehouse is to learn of a task that succeeded; whoever follows results is told before."""
-        manifest = find_manifest(self._storage, result.task_key)
-        if manifest is None:
+        if isinstance(found, HilumError):
+            raise found
+        if found is None:
             return {}
-        self._committed(manifest, claim.run)
-        return result_rows(manifest, claim.run, now)
+        self._committed(found, claim.run)
+        return result_rows(found, claim.run, now)
 
     def _tell(self, item: Finished) -> None:
         run = item.claim.run
@@ -249,6 +244,5 @@ class Dispatcher:
 def _not_seen(result: TaskResult, error: HilumError) -> TaskResult:
     """A task that succeeded, and whose result cannot be looked at. What it made stays committed: where the fault may
     pass, the next attempt finds it, and looks at it again."""
-    passes = error.transient or error.reason in NOT_ITS_FAULT
-    state = TaskState.WAITING if passes else TaskState.DEAD
+    state = TaskState.WAITING if passes(error) else TaskState.DEAD
     return replace(result, state=state, reason=error.reason, detail=error.message)

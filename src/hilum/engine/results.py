@@ -10,22 +10,56 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from hilum.errors import HilumError
+from hilum.executors.outputs import find_manifest
+from hilum.kernel.address import is_local
+from hilum.kernel.ahead import ahead
 from hilum.kernel.digest import short_id
 from hilum.ledger.interface import RunInfo
 from hilum.model.subject import Scope
 from hilum.model.work import Manifest
 from hilum.storage import Storage
+from hilum.storage.listing import NOT_ITS_FAULT
 
 MODALITY = re.compile(
     "AR|AU|BDUS|BI|BMD|CR|CT|DG|DX|ECG|EPS|ES|GM|HC|HD|IO|IVOCT|IVUS|KER|LEN|LS|MG|MR|NM|OAM|OCT|OP|OPM|OPT|OPTENF"
     "|OPV|OT|PT|PX|REG|RF|RTIMAGE|SC|SEG|SM|SMR|SR|TG|US|VA|XA|XC"
 )
+
+
+LookedUp = Manifest | HilumError | None
+"""What is committed under a key, if anything, or why that cannot be said."""
+
+
+def look_up(storage: Storage, keys: Sequence[str]) -> dict[str, LookedUp]:
+    """What is committed under each of these keys. A bucket is asked for several at once; and no storage for any more,
+    once it turned out to be away."""
+
+    def look(key: str) -> LookedUp:
+        try:
+            return find_manifest(storage, key)
+        except HilumError as error:
+            return error
+
+    alone = len(keys) if is_local(storage.uri) else 1
+    found: dict[str, LookedUp] = {}
+    for key, answer in chain(((key, look(key)) for key in keys[:alone]), ahead(look, keys[alone:])):
+        found[key] = answer
+        if isinstance(answer, HilumError) and passes(answer):
+            return dict.fromkeys(keys, answer) | found
+    return found
+
+
+def passes(error: HilumError) -> bool:
+    """Whether it is no fault of what was asked for, and may be over soon."""
+    return error.transient or error.reason in NOT_ITS_FAULT
 
 
 def result_rows(manifest: Manifest, run: RunInfo, now: datetime) -> dict[str, list[dict[str, Any]]]:

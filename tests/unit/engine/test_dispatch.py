@@ -9,14 +9,16 @@ import platform
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 import hilum
 from beds.engines import wait_until
-from beds.faults import Proxy, Refused, faulty
+from beds.faults import Proxy, Refused, Request, faulty
 from beds.gcs import CloudStorage
 from beds.moments import manifests
 from hilum.app.home import Home
@@ -222,3 +224,26 @@ def test_a_store_that_is_away_when_results_are_recorded_counts_against_no_step(
         proxy.rule = lambda request: None
         assert done(engine, home)
     client.retries.cache_clear()
+
+
+def test_results_in_a_bucket_are_looked_at_several_at_a_time(
+    place: Path, bucket: str, proxy: Proxy, open_engine: Callable[[Home], Engine]
+) -> None:
+    steps = "".join(f"  step{n}: {{uses: intensity, with: {{bins: {n}}}}}\n" for n in range(2, 6))
+    (place / "check.yaml").write_text(f"name: check\nsettle: {{quiet: 0s}}\nsteps:\n{steps}")
+    together = Barrier(3, timeout=30)
+
+    def meet(request: Request) -> None:
+        """The first is asked for alone; of the others none is answered before three are under way."""
+        if request.method == "GET" and "manifest.json" in request.path and (asked := next(numbers)):
+            assert asked > 3 or together.wait() >= 0
+
+    with hilum.open(place / "home", slots=1, workers=1, store=f"gs://{bucket}/store") as home:
+        engine = open_engine(home)
+        assert engine.dispatcher.tick(0.0)
+        assert wait_until(lambda: sum("manifest.json" in str(each.body) for each in proxy.seen) >= 4)
+        numbers = count()
+        proxy.rule = meet
+        assert wait_until(lambda: engine.dispatcher.tick(0.1) and not engine.dispatcher.busy)
+        assert next(numbers) >= 4
+        assert states(home) == {("succeeded", "")}

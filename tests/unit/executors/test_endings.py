@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lightkube.resources.core_v1 import Pod
+from msgspec import convert
 
 from hilum.executors.kubernetes.endings import ending
+from hilum.executors.kubernetes.seen import SeenPod
 from hilum.model.image import ImagePlan
 from hilum.model.subject import Scope
 from hilum.model.work import AttemptOutcome, AttemptSpec, StepPlan
@@ -19,17 +20,13 @@ STEP = StepPlan(name="step", uses="", code={}, image=IMAGE)
 SPEC = AttemptSpec("g-1.1", "file:///store", "0" * 64, Scope.SERIES, "s-1", (STEP,))
 
 
-def pod(code: int = 143, **status: Any) -> Pod:
+def pod(code: int = 143, **status: Any) -> SeenPod:
     """A pod whose step was ended by a signal."""
     terminated = {"exitCode": code, "reason": "Error"}
     container = {"name": "step", "image": "", "imageID": "", "ready": False, "restartCount": 0}
     statuses = [{**container, "state": {"terminated": terminated}}]
-    return Pod.from_dict(
-        {
-            "metadata": {"name": "p"},
-            "status": {"phase": "Failed", "initContainerStatuses": statuses, **status},
-        }
-    )
+    told = {"phase": "Failed", "initContainerStatuses": statuses, **status}
+    return convert({"metadata": {"name": "p"}, "status": told}, SeenPod)
 
 
 def disrupted(reason: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ work.py         attempts of that kind in one pod;
 shard.py        pod.py is what they share
 endings.py      how a pod's state reads as an attempt's end, and
 shards.py       how the reports of those that shared one do
-feed.py         the watch on the cluster, and
+feed.py         the watch on the cluster, which tells of seen.py, and
 output.py       what containers print, by streams.py
 book.py         what runs
 executor.py     and what becomes of it

@@ -37,11 +37,14 @@ def _learn_types() -> None:
     it does so at the first use of each, and two threads that do it at once crash the process (msgspec 0.22)."""
     from lightkube.core.decoders import decode_list, decode_status, decode_watch_event
     from lightkube.resources.batch_v1 import Job
-    from lightkube.resources.core_v1 import ConfigMap, Event, Pod, Secret
+    from lightkube.resources.core_v1 import ConfigMap, Event, Secret
 
-    for resource in (Job, Pod, ConfigMap, Secret):
+    from hilum.executors.kubernetes.seen import SeenJob, SeenPod
+
+    for resource in (Job, ConfigMap, Secret):
         decode_list(b'{"items":[]}', resource)
         resource.from_dict({})
-    decode_list(b'{"items":[]}', Event)
+    for only_read in (Event, SeenJob, SeenPod):
+        decode_list(b'{"items":[]}', only_read)
     decode_status(b"{}")
     decode_watch_event(b'{"type":"","object":{}}')

@@ -18,7 +18,8 @@ from hilum.model.work import AttemptOutcome, AttemptSpec, TaskResult, TaskState
 
 if TYPE_CHECKING:
     from lightkube.models.core_v1 import ContainerStateTerminated, ContainerStatus
-    from lightkube.resources.core_v1 import Pod
+
+    from hilum.executors.kubernetes.seen import SeenPod
 
 FINE = (TaskState.SUCCEEDED, TaskState.SKIPPED)
 NOBODYS = (AttemptOutcome.SUCCEEDED, AttemptOutcome.CANCELLED, AttemptOutcome.LOST)
@@ -57,7 +58,7 @@ class Blocked:
     hopeless: bool = False
 
 
-def ending(pod: Pod, spec: AttemptSpec) -> Ending | None:
+def ending(pod: SeenPod, spec: AttemptSpec) -> Ending | None:
     """How the attempt ended; None while it goes on.
 
     Once its own programs said all, nothing that happens to the pod changes that; so its network's and volumes' end,
@@ -89,7 +90,7 @@ def ending(pod: Pod, spec: AttemptSpec) -> Ending | None:
     return Ending(AttemptOutcome.LOST, reason, "the node gave the pod up", results=told)
 
 
-def blocked(pod: Pod) -> Blocked | None:
+def blocked(pod: SeenPod) -> Blocked | None:
     """Why the pod does not go on, if it does not."""
     for status in _statuses(pod):
         waiting = status.state.waiting if status.state else None
@@ -109,7 +110,7 @@ def blocked(pod: Pod) -> Blocked | None:
     return None
 
 
-def running_container(pod: Pod) -> str:
+def running_container(pod: SeenPod) -> str:
     """The container that runs the step's own code, if it is at work now."""
     for status in _statuses(pod):
         if status.name in (STEP, WORK) and status.state is not None and status.state.running is not None:
@@ -117,7 +118,7 @@ def running_container(pod: Pod) -> str:
     return ""
 
 
-def times(pod: Pod) -> tuple[datetime | None, datetime | None]:
+def times(pod: SeenPod) -> tuple[datetime | None, datetime | None]:
     """When the node took the pod on, and when its last container ended."""
     ended = [t.finishedAt for status in _statuses(pod) if (t := _ended(status)) and t.finishedAt]
     return pod.status.startTime if pod.status else None, max(ended, default=None)
@@ -138,7 +139,7 @@ def _by_its_own_word(
     return None
 
 
-def _over_its_scratch(pod: Pod, spec: AttemptSpec, told: tuple[TaskResult, ...]) -> Ending | None:
+def _over_its_scratch(pod: SeenPod, spec: AttemptSpec, told: tuple[TaskResult, ...]) -> Ending | None:
     """An eviction that is no machine's trouble: the pod wrote more than its own ephemeral-storage limit. A node that
     is short of room says "low on resource" instead."""
     if not (pod.status and pod.status.reason == "Evicted" and "limit" in (pod.status.message or "")):
@@ -147,7 +148,7 @@ def _over_its_scratch(pod: Pod, spec: AttemptSpec, told: tuple[TaskResult, ...])
     return Ending(AttemptOutcome.CRASHED, "out-of-scratch", detail, spec.steps[0].name, results=told)
 
 
-def _lost(pod: Pod) -> tuple[str, str] | None:
+def _lost(pod: SeenPod) -> tuple[str, str] | None:
     """Reason and detail, where the machine or somebody else took the pod away."""
     for condition in (pod.status.conditions if pod.status else None) or ():
         if condition.type == "DisruptionTarget" and condition.status == "True":
@@ -156,7 +157,7 @@ def _lost(pod: Pod) -> tuple[str, str] | None:
         return _kebab(pod.status.reason), "the node was shut down, as spot nodes are when they are taken back"
     if pod.status and pod.status.reason == "Evicted":
         return "evicted", "the node was short of something and evicted the pod"
-    if pod.metadata and pod.metadata.deletionTimestamp:
+    if pod.metadata.deletion_timestamp:
         return "pod-deleted", "somebody deleted the pod"
     return None
 
@@ -180,7 +181,7 @@ def _crash(name: str, terminated: ContainerStateTerminated, spec: AttemptSpec) -
         return Ending(AttemptOutcome.CRASHED, f"exit-{code}", "the container ended itself", exit_code=code)
 
 
-def _told(pod: Pod) -> tuple[tuple[TaskResult, ...], str]:
+def _told(pod: SeenPod) -> tuple[tuple[TaskResult, ...], str]:
     """What the programs of ours left as their last words: results, and the step that was at work."""
     for name in (COLLECT, WORK, STAGE):
         terminated = _terminated(pod, name)
@@ -193,7 +194,7 @@ def _told(pod: Pod) -> tuple[tuple[TaskResult, ...], str]:
     return (), ""
 
 
-def _terminated(pod: Pod, name: str) -> ContainerStateTerminated | None:
+def _terminated(pod: SeenPod, name: str) -> ContainerStateTerminated | None:
     return next((_ended(status) for status in _statuses(pod) if status.name == name), None)
 
 
@@ -201,7 +202,7 @@ def _ended(status: ContainerStatus) -> ContainerStateTerminated | None:
     return status.state.terminated if status.state else None
 
 
-def _statuses(pod: Pod) -> Iterator[ContainerStatus]:
+def _statuses(pod: SeenPod) -> Iterator[ContainerStatus]:
     if pod.status:
         yield from pod.status.initContainerStatuses or ()
         yield from pod.status.containerStatuses or ()

@@ -354,7 +354,7 @@ class KubernetesExecutor(Executor):
             reason=how.reason,
             detail=how.detail,
             exit_code=how.exit_code,
-            machine=(pod.spec.nodeName or "") if pod else "",
+            machine=pod.spec.node_name if pod else "",
             executor=self.name,
             started_at=started,
             finished_at=finished or self._clock.now(),

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lightkube import Client
 
 LONGEST_PAUSE = 15.0
+PAGE = 500
+"""Objects that are asked for at once: ten thousand pods, most of which have ended, are 140 MB of JSON."""
 
 log = get_logger(__name__)
 
@@ -55,27 +57,26 @@ class Feed:
     """
 
     def __init__(self, client: Client, streams: Streams, home: str, clock: Clock) -> None:
-        from lightkube.resources.batch_v1 import Job
-        from lightkube.resources.core_v1 import Pod
+        from hilum.executors.kubernetes.seen import SeenJob, SeenPod
 
         self.events: SimpleQueue[Event] = SimpleQueue()
         self._client = client
         self._streams = streams
         self._labels: dict[str, Any] = {HOME: home}
         self._clock = clock
-        for resource in (Job, Pod):
-            name = f"kubernetes {resource.__name__}"
-            thread = threading.Thread(target=self._follow, args=(resource,), name=name, daemon=True)
+        for kind, resource in (("Job", SeenJob), ("Pod", SeenPod)):
+            name = f"kubernetes {kind}"
+            thread = threading.Thread(target=self._follow, args=(kind, resource), name=name, daemon=True)
             streams.start(thread)
 
-    def _follow(self, resource: Any) -> None:
+    def _follow(self, kind: str, resource: Any) -> None:
         failures, closed = 0, self._streams.closed
         while not closed.is_set():
             try:
-                version = self._list(resource)
+                version = self._list(kind, resource)
                 failures = 0
                 for what, thing in self._streams.watch(resource, self._labels, version):
-                    self.events.put(Changed(resource.__name__, thing, gone=what == "DELETED"))
+                    self.events.put(Changed(kind, thing, gone=what == "DELETED"))
             except Exception as error:  # whatever it is, the answer is to list anew
                 if closed.is_set():
                     return
@@ -83,13 +84,13 @@ class Feed:
                 log.warning("watch on the cluster interrupted", error=error)
                 closed.wait(backoff_seconds(failures, base=0.2, cap=LONGEST_PAUSE))
 
-    def _list(self, resource: Any) -> str:
+    def _list(self, kind: str, resource: Any) -> str:
         """Tell of everything that there is; the version that it was so in."""
-        asked = self._clock.monotonic()
-        listed = self._client.list(resource, labels=self._labels)
-        things = list(listed)
-        for thing in things:
-            self.events.put(Changed(resource.__name__, thing))
-        if resource.__name__ == "Job":
-            self.events.put(Listed(frozenset(thing.metadata.name for thing in things), asked))
+        asked, names = self._clock.monotonic(), set[str]()
+        listed = self._client.list(resource, labels=self._labels, chunk_size=PAGE)
+        for thing in listed:
+            names.add(thing.metadata.name)
+            self.events.put(Changed(kind, thing))
+        if kind == "Job":
+            self.events.put(Listed(frozenset(names), asked))
         return listed.resourceVersion

@@ -16,8 +16,8 @@ from hilum.storage.gcs.credentials import Token
 
 if TYPE_CHECKING:
     from lightkube import Client
-    from lightkube.resources.batch_v1 import Job
-    from lightkube.resources.core_v1 import Pod
+
+    from hilum.executors.kubernetes.seen import SeenJob, SeenPod
 
 CONFLICT, MISSING = 409, 404
 PASSING = (429, 500, 503, 504)
@@ -101,12 +101,13 @@ class Jobs:
             data = (each.binaryData or {})[manifests.SPECS_FILE]
             yield each.metadata.name or "", manifests.specs_of(base64.b64decode(data))
 
-    def pods(self, job: str) -> list[Pod]:
+    def pods(self, job: str) -> list[SeenPod]:
         """The pods of a Job as they are now."""
-        from lightkube.resources.core_v1 import Pod
+        from hilum.executors.kubernetes.seen import SeenPod
 
+        labels: dict[str, Any] = {manifests.HOME: self._home, manifests.JOB_NAME: job}
         with translated():
-            return list(self._client.list(Pod, labels={manifests.HOME: self._home, manifests.JOB_NAME: job}))
+            return list(self._client.list(SeenPod, labels=labels))
 
     def why_no_pod(self, job: str) -> str:
         """What the cluster last said of not making a Job's pods; empty if nothing."""
@@ -181,21 +182,20 @@ def _absent_is_fine() -> Iterator[None]:
             raise
 
 
-def index_of(pod: Pod) -> tuple[str, int]:
+def index_of(pod: SeenPod) -> tuple[str, int]:
     """Job and index of a pod."""
-    labels = (pod.metadata.labels if pod.metadata else None) or {}
+    labels = pod.metadata.labels
     return labels.get(manifests.JOB_NAME, ""), int(labels.get(manifests.JOB_INDEX, "-1"))
 
 
-def over(job: Job) -> set[int]:
+def over(job: SeenJob) -> set[int]:
     """The indexes of a Job that it counts as ended; all of them when the Job is."""
-    assert job.spec is not None
     if job.status is None:
         return set()
     if any(
         each.type in ("Complete", "Failed") and each.status == "True" for each in job.status.conditions or ()
     ):
-        return set(range(job.spec.completions or 0))
+        return set(range(job.spec.completions))
     return {*_indexes(job.status.completedIndexes), *_indexes(job.status.failedIndexes)}
 
 

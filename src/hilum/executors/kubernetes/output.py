@@ -10,7 +10,7 @@ from hilum.executors.kubernetes.manifests import STEP, WORK
 from hilum.executors.kubernetes.streams import Streams
 
 if TYPE_CHECKING:
-    from lightkube.resources.core_v1 import Pod
+    from hilum.executors.kubernetes.seen import SeenPod
 
 LISTENED_TO = 16
 """Steps whose output is read while they run. Each costs a connection to the API server, which the node's kubelet
@@ -36,15 +36,13 @@ def output(streams: Streams, pod: str, container: str) -> Iterator[bytes]:
         streams.closed.wait(AGAIN)
 
 
-def last_words(streams: Streams, pod: Pod, whose: str = "") -> Iterator[bytes]:
+def last_words(streams: Streams, pod: SeenPod, whose: str = "") -> Iterator[bytes]:
     """The last that a pod's own container has printed, as it printed it.
 
     Args:
         whose: of the attempts that share the pod, the one whose words are wanted.
     """
-    assert pod.metadata is not None
-    assert pod.spec is not None
-    name, container = pod.metadata.name or "", STEP if pod.spec.initContainers else WORK
+    name, container = pod.metadata.name, STEP if pod.spec.init_containers else WORK
     if whose:
         said = unmarked(whose, streams.printed(name, container))
     else:

@@ -16,10 +16,10 @@ from hilum.model.work import AttemptOutcome, AttemptReport, AttemptSpec
 from hilum.storage import ObjectMissing, open_storage
 
 if TYPE_CHECKING:
-    from lightkube.resources.core_v1 import Pod
+    from hilum.executors.kubernetes.seen import SeenPod
 
 
-def shard_over(pod: Pod, spec: AttemptSpec) -> Ending | None:
+def shard_over(pod: SeenPod, spec: AttemptSpec) -> Ending | None:
     """How a shared pod ended, as it concerns an attempt that left no report; None while it goes on.
 
     Whatever ended the pod is not laid on one attempt, but it is counted against each, or those that bring a pod down
