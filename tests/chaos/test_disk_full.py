@@ -133,7 +133,8 @@ def test_a_disk_that_is_full_for_a_moment_stops_nobody(scans: Path, tmp_path: Pa
         code, said = engine.finish()
         assert code in (0, 1), said
         yard.command("retry").finish()
-        code, said = yard.start().finish()  # rows may wait that found no room: nothing had failed then to be retried
+        # rows that found no room wait, and then nothing has failed that could be retried
+        code, said = yard.start().finish()
         assert code == 0, said
         assert differences(snapshot(undisturbed.home), snapshot(yard.home)) == []
         assert faults(yard.home) == []
