@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -132,6 +132,9 @@ class ProcessExecutor(Executor):
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+            # what a killed engine's workers still wrote to when this one began
+            with suppress(OSError), _guarded(self._folder.parent):
+                _reap(self._folder.parent)
 
     def _running(self) -> list[AttemptSpec]:
         return [slot.spec for slot in self._zygote.slots if slot.spec] if self._zygote else []
@@ -243,23 +246,35 @@ def _add(zygote: _Zygote) -> _Slot:
 
 def _claim(work: Path) -> tuple[Path, int]:
     """A new folder that is this process' own while the returned lock is open; those of dead processes are removed."""
-    guard = os.open(work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        for folder in work.glob("*-*"):  # one without a lock was left while it was being made or removed
-            handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(handle)
+    with _guarded(work):
+        _reap(work)
         folder = work / f"{os.getpid()}-{secrets.token_hex(4)}"
         folder.mkdir()
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
         return folder, handle
+
+
+def _reap(work: Path) -> None:
+    """Remove the folders of processes that are dead; one without a lock was left while it was made or removed."""
+    for folder in work.glob("*-*"):
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _guarded(work: Path) -> Iterator[None]:
+    """While no other process claims or reaps."""
+    guard = os.open(work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(guard)
 

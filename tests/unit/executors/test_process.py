@@ -264,3 +264,17 @@ class TestTime:
         [report] = run(executor, subject.spec(*steps, timeout=1200.5))
         assert (report.outcome, report.failed_step) == (AttemptOutcome.TIMEOUT, "sleep")
         assert report.detail == "took longer than 0.5 s"
+
+
+def test_what_a_dead_engines_workers_left_since_the_beginning_goes_at_the_end_and_a_living_ones_stays(
+    tmp_path: Path,
+) -> None:
+    executor, neighbour = ProcessExecutor(tmp_path, slots=1), ProcessExecutor(tmp_path, slots=1)
+    (theirs,) = (path for path in tmp_path.glob(f"{os.getpid()}-*") if path != executor._folder)
+    late = tmp_path / "1-0" / "g-1.1"
+    late.mkdir(parents=True)
+    (late / "half").write_text("written by a worker that had not noticed yet")
+    executor.close()
+    assert [path.name for path in tmp_path.glob("*-*")] == [theirs.name]
+    neighbour.close()
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("lock", "logs")] == []
