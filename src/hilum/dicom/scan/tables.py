@@ -260,6 +260,8 @@ class Table(dict[bytes, Rule]):
         if element is None:
             return "UN" if tag & 0xFFFF else "UL"
         if element.vr == "US or SS":
+            if tag < PIXEL_REPRESENTATION:  # which is yet to come
+                raise Unsure
             return "SS" if self.context.signed else "US"
         return element.vr if element.vr in KNOWN else "OW"
 
