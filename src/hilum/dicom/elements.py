@@ -73,15 +73,16 @@ def decode(
     raws = sorted(zip(map(int, dataset.keys()), dataset.values(), strict=True), key=itemgetter(0))
     if SPECIFIC_CHARACTER_SET in dataset:
         charset = _charset(dataset.get_item(SPECIFIC_CHARACTER_SET, keep_deferred=True).value)
-    if PIXEL_REPRESENTATION in dataset:  # it holds for what comes before it, too
+    own = signed  # of elements of this level it holds for what comes before it, too
+    if PIXEL_REPRESENTATION in dataset:
         value = dataset.get_item(PIXEL_REPRESENTATION, keep_deferred=True).value
-        signed = value in (1, b"\1\0", b"\0\1") if value else signed
+        own = value in (1, b"\1\0", b"\0\1") if value else signed
     creators: dict[int, str] = {}
     decoded = []
     for tag, raw in raws:
         vr = raw.VR
         if vr is None or vr == "UN" or vr not in KNOWN:
-            vr = _vr_of(tag, vr, creators, signed)
+            vr = _vr_of(tag, vr, creators, own)
         if isinstance(raw, tuple):
             element = _decode_raw(tag, vr, raw, charset, signed, allowance, depth)
         else:
