@@ -73,16 +73,14 @@ def decode(
     raws = sorted(zip(map(int, dataset.keys()), dataset.values(), strict=True), key=itemgetter(0))
     if SPECIFIC_CHARACTER_SET in dataset:
         charset = _charset(dataset.get_item(SPECIFIC_CHARACTER_SET, keep_deferred=True).value)
-    own = signed  # of elements of this level it holds for what comes before it, too
-    if PIXEL_REPRESENTATION in dataset:
-        value = dataset.get_item(PIXEL_REPRESENTATION, keep_deferred=True).value
-        own = value in (1, b"\1\0", b"\0\1") if value else signed
+    if PIXEL_REPRESENTATION in dataset:  # it holds for what comes before it, too
+        signed = _is_signed(dataset.get_item(PIXEL_REPRESENTATION, keep_deferred=True), signed)
     creators: dict[int, str] = {}
     decoded = []
     for tag, raw in raws:
         vr = raw.VR
         if vr is None or vr == "UN" or vr not in KNOWN:
-            vr = _vr_of(tag, vr, creators, own)
+            vr = _vr_of(tag, vr, creators, signed)
         if isinstance(raw, tuple):
             element = _decode_raw(tag, vr, raw, charset, signed, allowance, depth)
         else:
@@ -91,9 +89,20 @@ def decode(
         decoded.append(element)
         if _is_creator(tag) and vr == "LO":
             creators[(tag >> 16) << 8 | tag & 0xFF] = str(element.values[0]) if element.values else ""
-        elif tag == PIXEL_REPRESENTATION and element.values:
-            signed = element.values[0] == 1
     return decoded
+
+
+def _is_signed(found: Any, otherwise: bool) -> bool:
+    """What Pixel Representation says, raw or converted by pydicom; ``otherwise`` where it says nothing."""
+    vr = found.VR if found.VR in KNOWN and found.VR not in ("UN", "SQ") else "US"
+    is_raw = isinstance(found, tuple)
+    about = (DEFAULT, otherwise, Allowance(), 0)
+    values = (
+        _decode_raw(PIXEL_REPRESENTATION, vr, found, *about)
+        if is_raw
+        else _decode_built(PIXEL_REPRESENTATION, vr, found.value, *about)
+    ).values
+    return bool(values[0] == 1) if values else otherwise
 
 
 def _is_creator(tag: int) -> bool:

@@ -173,8 +173,12 @@ class Dispatcher:
             self._watch.ended(item)
         return len(finished)
 
-    def _judge(self, report: AttemptReport, now: datetime, seen: Mapping[str, LookedUp]) -> Finished:
-        """What becomes of an attempt's tasks; ``seen`` has what is committed under their keys."""
+    def _judge(self, report: AttemptReport, now: datetime, seen: dict[str, LookedUp]) -> Finished:
+        """What becomes of an attempt's tasks.
+
+        Args:
+            seen: what is committed under their keys. Once it cannot be followed for a while, nothing of it can.
+        """
         claim = self._claims[report.attempt_id]
         rows: dict[str, list[dict[str, object]]] = {}
         results: list[TaskResult] = []
@@ -185,6 +189,8 @@ class Dispatcher:
                         rows.setdefault(table, []).extend(items)
                 except HilumError as error:
                     result = _not_seen(result, error)
+                    if passes(error):
+                        seen.update(dict.fromkeys(seen, error))
             results.append(result)
         report = replace(report, results=tuple(results))
         return judge(claim, report, now, self._rng, memory_cap=self._memory_cap, rows=rows)

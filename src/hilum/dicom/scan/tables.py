@@ -66,7 +66,7 @@ class Context(NamedTuple):
 
     Attributes:
         charset: the raw value of Specific Character Set. offset: that of Timezone Offset From UTC.
-        signed: what ``US or SS`` is. level: ``meta``, ``top`` or ``item``.
+        signed: whether ``US or SS`` is SS; None: what tells it is yet to come. level: ``meta``, ``top`` or ``item``.
         creators: who reserved blocks of the private group at hand, as pairs of ``ggggbb`` and a name (PS3.5 7.8.1).
     """
 
@@ -74,7 +74,7 @@ class Context(NamedTuple):
     little: bool
     charset: bytes = b""
     offset: bytes = b""
-    signed: bool = False
+    signed: bool | None = False
     level: str = "top"
     creators: tuple[tuple[int, str], ...] = ()
 
@@ -260,7 +260,7 @@ class Table(dict[bytes, Rule]):
         if element is None:
             return "UN" if tag & 0xFFFF else "UL"
         if element.vr == "US or SS":
-            if tag < PIXEL_REPRESENTATION:  # which is yet to come
+            if tag < PIXEL_REPRESENTATION or self.context.signed is None:
                 raise Unsure
             return "SS" if self.context.signed else "US"
         return element.vr if element.vr in KNOWN else "OW"

@@ -13,6 +13,7 @@ from hilum.dicom.limits import DEPTH, ELEMENTS, HEADER, LONGEST_VALUE, too_deep,
 from hilum.dicom.scan.stretches import Step, Stretch
 from hilum.dicom.scan.tables import (
     ITEM,
+    PIXEL_REPRESENTATION,
     RECENT_BYTES,
     SEQUENCE_END,
     Kind,
@@ -205,6 +206,8 @@ class Walk:
             if length != UNDEFINED:
                 raise Unsure
             inner = inner._replace(explicit=False, little=True)  # PS3.5 6.2.2
+        if not inner.explicit and rule.tag < PIXEL_REPRESENTATION:
+            inner = inner._replace(signed=None)
         stop = None if length == UNDEFINED else start + length
         if stop is not None and stop > end:
             raise Short
